@@ -1,0 +1,46 @@
+"""Perceiver models for Keras: latents, cross-attention and latent transformers.
+
+Nothing heavy is imported until a name is used: `import perceiver_tf` loads neither Keras nor
+a backend, prints nothing and takes milliseconds.
+"""
+
+import importlib
+
+_MODULE_OF = {
+    "Attention": "perceiver_tf.layers.attention",
+    "ConvStemInputs": "perceiver_tf.layers.inputs",
+    "CrossAttend": "perceiver_tf.layers.blocks",
+    "CrossAttention": "perceiver_tf.layers.cross_attention",
+    "FourierInputs": "perceiver_tf.layers.inputs",
+    "FourierPositions": "perceiver_tf.layers.positions",
+    "FourierQueries": "perceiver_tf.layers.queries",
+    "LatentArray": "perceiver_tf.layers.latents",
+    "LatentTransformer": "perceiver_tf.layers.latent_transformer",
+    "LearnedInputs": "perceiver_tf.layers.inputs",
+    "LearnedPositions": "perceiver_tf.layers.positions",
+    "MLP": "perceiver_tf.layers.blocks",
+    "PerceiverConfig": "perceiver_tf.models.configs",
+    "PerceiverIOConfig": "perceiver_tf.models.configs",
+    "PointInputs": "perceiver_tf.layers.inputs",
+    "SelfAttend": "perceiver_tf.layers.blocks",
+    "count_parameters": "perceiver_tf.models.skeleton",
+    "fourier_features": "perceiver_tf.layers.positions",
+    "load_model": "perceiver_tf.models.loading",
+    "perceiver": "perceiver_tf.models.perceiver",
+    "perceiver_io": "perceiver_tf.models.perceiver_io",
+}
+
+__all__ = sorted(_MODULE_OF)
+__version__ = "0.1.0"
+
+
+def __getattr__(name):
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'perceiver_tf' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return [*globals(), *__all__]

@@ -1,0 +1,199 @@
+"""The two residual blocks of the Perceiver and their MLP (arXiv:2103.03206 appendix C)."""
+
+import keras
+from keras import ops
+
+from perceiver_tf.layers.attention import Attention
+from perceiver_tf.layers.cross_attention import EPSILON, CrossAttention
+
+GELUS = ("tanh", "erf")
+
+
+@keras.saving.register_keras_serializable("perceiver_tf")
+class MLP(keras.layers.Layer):
+    """Two dense layers with a gelu between, back to the width of the inputs.
+
+    Args:
+        widening_factor: int, width of the hidden layer over that of the inputs.
+        dropout: float in [0, 1), rate on the result while training.
+        gelu: "tanh" (the approximation, as in DeepMind's code) or "erf" (exact, as in
+            Hugging Face's); the functions differ by up to 4.7e-4.
+
+    Call arguments:
+        inputs: `(..., channels)`.
+        training: bool, whether dropout acts.
+
+    Returns:
+        `(..., channels)`.
+
+    Raises:
+        ValueError: if `gelu` is unknown.
+    """
+
+    def __init__(self, widening_factor=1, dropout=0.0, gelu="tanh", **kwargs):
+        super().__init__(**kwargs)
+        if gelu not in GELUS:
+            raise ValueError(f"`gelu` must be one of {GELUS}. Received: gelu={gelu!r}.")
+        self.widening_factor = widening_factor
+        self.dropout = dropout
+        self.gelu = gelu
+
+    def build(self, inputs_shape):
+        channels = inputs_shape[-1]
+        hidden_channels = channels * self.widening_factor
+        self.hidden = self._dense(hidden_channels, channels, "hidden")
+        self.output_projection = self._dense(channels, hidden_channels, "output")
+        self.output_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+
+    def _dense(self, channels, input_channels, name):
+        initializer = keras.initializers.VarianceScaling(1.0, "fan_in", "truncated_normal")
+        dense = keras.layers.Dense(
+            channels, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
+        )
+        dense.build((None, None, input_channels))
+        return dense
+
+    def call(self, inputs, training=None):
+        hidden = ops.gelu(self.hidden(inputs), approximate=self.gelu == "tanh")
+        return self.output_dropout(self.output_projection(hidden), training=training)
+
+    def compute_output_shape(self, inputs_shape):
+        return inputs_shape
+
+
+class _AttentionBlock(keras.layers.Layer):
+    """What `CrossAttend` and `SelfAttend` share: pre-norm attention, residual, pre-norm MLP."""
+
+    def __init__(
+        self,
+        num_heads=1,
+        qk_channels=None,
+        v_channels=None,
+        widening_factor=1,
+        dropout=0.0,
+        attention_dropout=0.0,
+        gelu="tanh",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.qk_channels = qk_channels
+        self.v_channels = v_channels
+        self.widening_factor = widening_factor
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.gelu = gelu
+
+    def _build_parts(self, attention_class, channels):
+        policy = self.dtype_policy
+        self.queries_norm = keras.layers.LayerNormalization(
+            epsilon=EPSILON, dtype=policy, name="queries_norm"
+        )
+        self.queries_norm.build((None, None, channels))
+        self.attention = attention_class(
+            num_heads=self.num_heads,
+            qk_channels=self.qk_channels,
+            v_channels=self.v_channels,
+            dropout=self.attention_dropout,
+            dtype=policy,
+            name="attention",
+        )
+        self.attended_dropout = keras.layers.Dropout(self.dropout, dtype=policy)
+        self.mlp_norm = keras.layers.LayerNormalization(
+            epsilon=EPSILON, dtype=policy, name="mlp_norm"
+        )
+        self.mlp_norm.build((None, None, channels))
+        self.mlp = MLP(self.widening_factor, self.dropout, self.gelu, dtype=policy, name="mlp")
+        self.mlp.build((None, None, channels))
+
+
+@keras.saving.register_keras_serializable("perceiver_tf")
+class CrossAttend(_AttentionBlock):
+    """Reads a byte array into queries: the encoder's and the decoder's block.
+
+    attended = attention(norm(queries), norm(inputs)); x = queries + attended (the residual is
+    the un-normalised query); result = x + mlp(norm(x)).
+
+    Args:
+        num_heads, qk_channels, v_channels: see `Attention`.
+        widening_factor, gelu: see `MLP`.
+        dropout: float in [0, 1), rate on the results of attention and MLP while training.
+        attention_dropout: float in [0, 1), rate on the attention weights while training.
+        use_query_residual: bool. False leaves the queries out of x: what is decoded then
+            depends on the queries through the attention weights only.
+
+    Call arguments:
+        queries: `(b, n, query_channels)`.
+        inputs: a byte array, see `CrossAttention`.
+        queries_mask: optional bool `(b, n)`.
+        inputs_mask: optional bool `(b, m)`.
+        training: bool, whether dropout acts.
+
+    Returns:
+        `(b, n, query_channels)`.
+    """
+
+    def __init__(self, use_query_residual=True, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.use_query_residual = use_query_residual
+
+    def build(self, queries_shape, inputs_shape):
+        self._build_parts(CrossAttention, queries_shape[-1])
+        self.attention.build(queries_shape, inputs_shape)
+
+    def call(self, queries, inputs, queries_mask=None, inputs_mask=None, training=None):
+        attended = self.attention(
+            self.queries_norm(queries),
+            inputs,
+            queries_mask=queries_mask,
+            inputs_mask=inputs_mask,
+            training=training,
+        )
+        x = self.attended_dropout(attended, training=training)
+        if self.use_query_residual:
+            x = x + ops.cast(queries, x.dtype)
+        return x + self.mlp(self.mlp_norm(x), training=training)
+
+    def compute_output_shape(self, queries_shape, inputs_shape):
+        return queries_shape
+
+
+@keras.saving.register_keras_serializable("perceiver_tf")
+class SelfAttend(_AttentionBlock):
+    """Lets the latents exchange what they hold: one layer of the latent transformer.
+
+    h = norm(latents); x = latents + attention(h, h); result = x + mlp(norm(x)).
+
+    Args:
+        num_heads, qk_channels, v_channels: see `Attention`.
+        widening_factor, gelu: see `MLP`.
+        dropout: float in [0, 1), rate on the results of attention and MLP while training.
+        attention_dropout: float in [0, 1), rate on the attention weights while training.
+
+    Call arguments:
+        latents: `(b, n, channels)`.
+        latents_mask: optional bool `(b, n)`, False for latents that are padding.
+        training: bool, whether dropout acts.
+
+    Returns:
+        `(b, n, channels)`.
+    """
+
+    def build(self, latents_shape):
+        self._build_parts(Attention, latents_shape[-1])
+        self.attention.build(latents_shape, latents_shape)
+
+    def call(self, latents, latents_mask=None, training=None):
+        normalised = self.queries_norm(latents)
+        attended = self.attention(
+            normalised,
+            normalised,
+            queries_mask=latents_mask,
+            inputs_mask=latents_mask,
+            training=training,
+        )
+        x = latents + self.attended_dropout(attended, training=training)
+        return x + self.mlp(self.mlp_norm(x), training=training)
+
+    def compute_output_shape(self, latents_shape):
+        return latents_shape

@@ -1,0 +1,77 @@
+"""The latent transformer (arXiv:2103.03206 section 3.1)."""
+
+import keras
+
+from perceiver_tf.layers.blocks import SelfAttend
+
+
+@keras.saving.register_keras_serializable("perceiver_tf")
+class LatentTransformer(keras.layers.Layer):
+    """Refines the latents by a stack of self-attends, passed through `num_blocks` times.
+
+    Args:
+        num_self_attends_per_block: int, layers in the stack.
+        num_blocks: int, passes through the stack.
+        share_blocks: bool. True: every pass uses the same weights, as in both papers. False:
+            every pass has its own.
+        num_heads, qk_channels, v_channels, widening_factor, dropout, attention_dropout, gelu:
+            of each layer, see `SelfAttend`. Widths default to that of the latents.
+
+    Call arguments:
+        latents: `(b, n, channels)`.
+        latents_mask: optional bool `(b, n)`.
+        training: bool, whether dropout acts.
+
+    Returns:
+        `(b, n, channels)`.
+
+    Raises:
+        ValueError: if the latents' width is not divisible by `num_heads`.
+    """
+
+    def __init__(
+        self,
+        num_self_attends_per_block=6,
+        num_blocks=1,
+        share_blocks=True,
+        num_heads=8,
+        qk_channels=None,
+        v_channels=None,
+        widening_factor=1,
+        dropout=0.0,
+        attention_dropout=0.0,
+        gelu="tanh",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_self_attends_per_block = num_self_attends_per_block
+        self.num_blocks = num_blocks
+        self.share_blocks = share_blocks
+        num_stacks = 1 if share_blocks else num_blocks
+        self.self_attends = [
+            SelfAttend(
+                num_heads=num_heads,
+                qk_channels=qk_channels,
+                v_channels=v_channels,
+                widening_factor=widening_factor,
+                dropout=dropout,
+                attention_dropout=attention_dropout,
+                gelu=gelu,
+                dtype=self.dtype_policy,
+                name=f"self_attend_{index}",
+            )
+            for index in range(num_stacks * num_self_attends_per_block)
+        ]
+
+    def build(self, latents_shape):
+        for self_attend in self.self_attends:
+            self_attend.build(latents_shape)
+
+    def call(self, latents, latents_mask=None, training=None):
+        passes = self.num_blocks if self.share_blocks else 1
+        for self_attend in self.self_attends * passes:
+            latents = self_attend(latents, latents_mask=latents_mask, training=training)
+        return latents
+
+    def compute_output_shape(self, latents_shape):
+        return latents_shape

@@ -1,0 +1,145 @@
+"""Architectures as frozen dataclasses; the defaults are the papers' ImageNet models.
+
+This module imports nothing, so that configurations can be listed without loading Keras.
+"""
+
+from dataclasses import dataclass
+
+SHARING_SCHEMES = ("all_but_first_cross_attend", "all", "none")
+
+
+def _check_positive(config, *names):
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(
+                f"`{name}` must be an integer of at least 1. Received: {name}={value!r}."
+            )
+
+
+def _check_rates(config, *names):
+    for name in names:
+        if not 0 <= getattr(config, name) < 1:
+            raise ValueError(
+                f"`{name}` must be in [0, 1). Received: {name}={getattr(config, name)}."
+            )
+
+
+def _check_divisible(config, channels_name, heads_name):
+    channels, heads = getattr(config, channels_name), getattr(config, heads_name)
+    if channels is not None and channels % heads:
+        raise ValueError(
+            f"`{channels_name}` must be divisible by `{heads_name}`. "
+            f"Received: {channels_name}={channels}, {heads_name}={heads}."
+        )
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """What the Perceiver and Perceiver IO have in common: latents, cross-attends, transformer.
+
+    Attributes:
+        num_latents: rows of the latent array (N).
+        latent_channels: their width (D).
+        num_self_attends_per_block: layers of the latent transformer.
+        num_blocks: passes through the latent transformer after each cross-attend.
+        num_cross_attention_heads, num_self_attention_heads: heads.
+        cross_attention_qk_channels, cross_attention_v_channels: widths over all heads; None:
+            the smaller of the widths of latents and inputs, and the same as qk.
+        self_attention_qk_channels, self_attention_v_channels: None: `latent_channels`.
+        cross_attention_widening_factor, self_attention_widening_factor: of the MLPs.
+        use_query_residual: whether the encoder's cross-attends add to the latents.
+        dropout: rate on the result of each attention and MLP.
+        attention_dropout: rate on attention weights.
+        latent_init_scale: standard deviation of the latents' initialiser.
+        gelu: "tanh" (DeepMind's code) or "erf" (Hugging Face's).
+    """
+
+    num_latents: int = 512
+    latent_channels: int = 1024
+    num_self_attends_per_block: int = 6
+    num_blocks: int = 1
+    num_cross_attention_heads: int = 1
+    num_self_attention_heads: int = 8
+    cross_attention_qk_channels: int | None = None
+    cross_attention_v_channels: int | None = None
+    self_attention_qk_channels: int | None = None
+    self_attention_v_channels: int | None = None
+    cross_attention_widening_factor: int = 1
+    self_attention_widening_factor: int = 1
+    use_query_residual: bool = True
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    latent_init_scale: float = 0.02
+    gelu: str = "tanh"
+
+    def __post_init__(self):
+        _check_positive(
+            self,
+            "num_latents",
+            "latent_channels",
+            "num_self_attends_per_block",
+            "num_blocks",
+            "num_cross_attention_heads",
+            "num_self_attention_heads",
+            "cross_attention_widening_factor",
+            "self_attention_widening_factor",
+        )
+        _check_rates(self, "dropout", "attention_dropout")
+        _check_divisible(self, "latent_channels", "num_self_attention_heads")
+        _check_divisible(self, "self_attention_qk_channels", "num_self_attention_heads")
+        _check_divisible(self, "self_attention_v_channels", "num_self_attention_heads")
+        _check_divisible(self, "cross_attention_qk_channels", "num_cross_attention_heads")
+        _check_divisible(self, "cross_attention_v_channels", "num_cross_attention_heads")
+        if self.gelu not in ("tanh", "erf"):
+            raise ValueError(f'`gelu` must be "tanh" or "erf". Received: gelu={self.gelu!r}.')
+
+
+@dataclass(frozen=True)
+class PerceiverConfig(EncoderConfig):
+    """The original Perceiver, arXiv:2103.03206; defaults: its ImageNet model (table 1).
+
+    Attributes:
+        num_cross_attends: how often the latents read the inputs.
+        sharing: which weights the iterations share. "all_but_first_cross_attend" (the
+            paper's: the first cross-attend has its own, the others share one, and all latent
+            transformers are one), "all", or "none".
+    """
+
+    num_cross_attends: int = 8
+    sharing: str = "all_but_first_cross_attend"
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_positive(self, "num_cross_attends")
+        if self.sharing not in SHARING_SCHEMES:
+            raise ValueError(
+                f"`sharing` must be one of {SHARING_SCHEMES}. Received: sharing={self.sharing!r}."
+            )
+
+
+@dataclass(frozen=True)
+class PerceiverIOConfig(EncoderConfig):
+    """Perceiver IO, arXiv:2107.14795; defaults: its ImageNet models (released code).
+
+    Attributes:
+        num_blocks: passes through the latent transformer, 8 with shared weights.
+        num_decoder_heads: heads of the decoder's cross-attend.
+        decoder_qk_channels, decoder_v_channels: None: the smaller of the widths of queries
+            and latents, and the same as qk.
+        decoder_widening_factor: of the decoder's MLP.
+        use_decoder_query_residual: whether the decoder adds to its queries.
+    """
+
+    num_blocks: int = 8
+    num_decoder_heads: int = 1
+    decoder_qk_channels: int | None = None
+    decoder_v_channels: int | None = None
+    decoder_widening_factor: int = 1
+    use_decoder_query_residual: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_positive(self, "num_decoder_heads", "decoder_widening_factor")
+        _check_divisible(self, "decoder_qk_channels", "num_decoder_heads")
+        _check_divisible(self, "decoder_v_channels", "num_decoder_heads")

@@ -1,0 +1,21 @@
+"""Loading saved models."""
+
+import keras
+
+from perceiver_tf.layers import inputs, latent_transformer, latents, queries  # noqa: F401
+
+
+def load_model(path, **kwargs):
+    """Return the model saved at `path` (`.keras`), with this package's layers known to Keras.
+
+    `keras.saving.load_model` itself works too once a layer of this package was used; this
+    function spares the caller to think of it.
+
+    Args:
+        path: str or path of a `.keras` file.
+        **kwargs: passed on to `keras.saving.load_model`.
+
+    Returns:
+        `keras.Model`.
+    """
+    return keras.saving.load_model(path, **kwargs)

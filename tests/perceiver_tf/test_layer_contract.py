@@ -1,0 +1,68 @@
+"""What every layer owes to Keras: shapes before values, a config that rebuilds it, precision."""
+
+import keras
+import numpy as np
+import pytest
+
+import perceiver_tf
+
+IMAGES, POINTS, LATENTS, ROWS = (2, 8, 12, 3), (2, 5, 3), (2, 4, 8), (2, 6, 7)
+
+LAYERS = [
+    ("Attention", {"num_heads": 2, "qk_channels": 4}, (LATENTS, ROWS)),
+    ("CrossAttention", {"num_heads": 2, "qk_channels": 4}, (LATENTS, ROWS)),
+    ("CrossAttend", {"dropout": 0.1, "use_query_residual": False}, (LATENTS, ROWS)),
+    ("SelfAttend", {"num_heads": 4}, (LATENTS,)),
+    ("LatentTransformer", {"num_self_attends_per_block": 2, "num_heads": 2}, (LATENTS,)),
+    ("MLP", {"widening_factor": 2, "gelu": "erf"}, (LATENTS,)),
+    ("LatentArray", {"num_latents": 3, "latent_channels": 5}, (IMAGES,)),
+    ("FourierPositions", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
+    ("LearnedPositions", {"channels": 5}, (IMAGES,)),
+    ("FourierInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
+    ("LearnedInputs", {"content_channels": 4, "position_channels": 5}, (IMAGES,)),
+    ("LearnedInputs", {"content_channels": None, "projected_position_channels": None}, (IMAGES,)),
+    ("ConvStemInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
+    ("PointInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8, 8)}, (POINTS,)),
+    ("FourierQueries", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
+]
+
+
+def values(random, shapes):
+    return [random.normal(size=shape).astype("float32") for shape in shapes]
+
+
+def described(result):
+    return keras.tree.map_structure(
+        lambda x: (tuple(x.shape), keras.backend.standardize_dtype(x.dtype)), result
+    )
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(("name", "arguments", "shapes"), LAYERS)
+def test_layer_keeps_its_contract(random, name, arguments, shapes, policy):
+    layer = getattr(perceiver_tf, name)(**arguments, dtype=policy)
+    symbolic = layer(*[keras.KerasTensor(shape) for shape in shapes])
+    inputs = values(random, shapes)
+    result = layer(*inputs)
+    assert described(result) == described(symbolic)
+
+    rebuilt = type(layer).from_config(layer.get_config())
+    rebuilt(*inputs)
+    assert rebuilt.get_config() == layer.get_config()
+    rebuilt.set_weights(layer.get_weights())
+    for one, other in zip(
+        keras.tree.flatten(rebuilt(*inputs)), keras.tree.flatten(result), strict=True
+    ):
+        np.testing.assert_array_equal(
+            np.asarray(keras.ops.cast(one, "float32")), np.asarray(keras.ops.cast(other, "float32"))
+        )
+
+
+def test_layer_contract_covers_every_public_layer():
+    public = {
+        name
+        for name in perceiver_tf.__all__
+        if isinstance(getattr(perceiver_tf, name), type)
+        and issubclass(getattr(perceiver_tf, name), keras.layers.Layer)
+    }
+    assert public == {name for name, _, _ in LAYERS}

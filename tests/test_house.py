@@ -1,0 +1,47 @@
+"""Rules of the house that hold for every file."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+RANK = {"perceiver_tf": 0, "zoo": 1, "tuning": 2}
+FILES = [path for room in RANK for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def imported_packages(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    room = path.relative_to(ROOT).parts[0]
+    for package in imported_packages(path):
+        assert RANK.get(package, 0) <= RANK[room], f"{path} imports {package}"
+        if room == "perceiver_tf":
+            assert package not in {"tensorflow", "tensorflow_datasets", "torch", "jax"}
+
+
+@pytest.mark.parametrize("package", ["perceiver_tf", "zoo"])
+def test_import_is_silent_and_light(package):
+    code = f"import sys, {package}; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_public_names_exist():
+    import perceiver_tf
+
+    for name in perceiver_tf.__all__:
+        assert getattr(perceiver_tf, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        _ = perceiver_tf.no_such_name
