@@ -84,7 +84,7 @@ class _AttentionBlock(keras.layers.Layer):
         self.attention_dropout = attention_dropout
         self.gelu = gelu
 
-    def _build_parts(self, attention_class, channels):
+    def _build_parts(self, channels, attention_class, **attention_arguments):
         policy = self.dtype_policy
         self.queries_norm = keras.layers.LayerNormalization(
             epsilon=EPSILON, dtype=policy, name="queries_norm"
@@ -97,6 +97,7 @@ class _AttentionBlock(keras.layers.Layer):
             dropout=self.attention_dropout,
             dtype=policy,
             name="attention",
+            **attention_arguments,
         )
         self.attended_dropout = keras.layers.Dropout(self.dropout, dtype=policy)
         self.mlp_norm = keras.layers.LayerNormalization(
@@ -121,6 +122,7 @@ class CrossAttend(_AttentionBlock):
         attention_dropout: float in [0, 1), rate on the attention weights while training.
         use_query_residual: bool. False leaves the queries out of x: what is decoded then
             depends on the queries through the attention weights only.
+        implementation: of the attention, see `CrossAttention`.
 
     Call arguments:
         queries: `(b, n, query_channels)`.
@@ -133,12 +135,13 @@ class CrossAttend(_AttentionBlock):
         `(b, n, query_channels)`.
     """
 
-    def __init__(self, use_query_residual=True, **kwargs):
+    def __init__(self, use_query_residual=True, implementation="auto", **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.use_query_residual = use_query_residual
+        self.implementation = implementation
 
     def build(self, queries_shape, inputs_shape):
-        self._build_parts(CrossAttention, queries_shape[-1])
+        self._build_parts(queries_shape[-1], CrossAttention, implementation=self.implementation)
         self.attention.build(queries_shape, inputs_shape)
 
     def call(self, queries, inputs, queries_mask=None, inputs_mask=None, training=None):
@@ -180,7 +183,7 @@ class SelfAttend(_AttentionBlock):
     """
 
     def build(self, latents_shape):
-        self._build_parts(Attention, latents_shape[-1])
+        self._build_parts(latents_shape[-1], Attention)
         self.attention.build(latents_shape, latents_shape)
 
     def call(self, latents, latents_mask=None, training=None):

@@ -16,6 +16,7 @@ A plain tensor `(b, m, channels)` is a byte array of content alone.
 
 import math
 
+import numpy as np
 from keras import ops
 
 
@@ -30,6 +31,37 @@ def num_channels(shapes):
     if shapes.get("positions") is not None:
         tables.append(shapes["positions"])
     return shapes["content"][-1] + sum(table[-1] for table in tables)
+
+
+def is_separable(description):
+    """Return whether the rows are a grid of fixed size with positions by axis."""
+    sizes = description["content"].shape[1:-1]
+    return bool(description.get("axes")) and all(size is not None for size in sizes)
+
+
+def channel_parts(description):
+    """Return where in a row the parts of a grid stand: content first, then each axis's table.
+
+    Returns:
+        list of int arrays, see `grid_positions` for the order of a row's channels.
+    """
+    widths = [table.shape[-1] for table in description["axes"]]
+    start = description["content"].shape[-1]
+    pieces = [[] for _ in widths]
+    for width_of in (_has_coordinate, _num_bands, _num_bands):
+        for piece, width in zip(pieces, widths, strict=True):
+            piece.append(np.arange(start, start + width_of(width)))
+            start += width_of(width)
+    content = np.arange(description["content"].shape[-1])
+    return [content, *(np.concatenate(piece) for piece in pieces)]
+
+
+def _has_coordinate(width):
+    return width % 2
+
+
+def _num_bands(width):
+    return width // 2
 
 
 def assemble(description):
@@ -90,7 +122,7 @@ def grid_positions(axes):
         shape = [1] * len(axes) + [table.shape[-1]]
         shape[axis] = sizes[axis]
         table = ops.broadcast_to(ops.reshape(table, shape), (*sizes, table.shape[-1]))
-        has_coordinate, num_bands = table.shape[-1] % 2, table.shape[-1] // 2
+        has_coordinate, num_bands = _has_coordinate(table.shape[-1]), _num_bands(table.shape[-1])
         coordinates.append(table[..., :has_coordinate])
         sines.append(table[..., has_coordinate : has_coordinate + num_bands])
         cosines.append(table[..., has_coordinate + num_bands :])

@@ -53,6 +53,8 @@ class EncoderConfig:
         attention_dropout: rate on attention weights.
         latent_init_scale: standard deviation of the latents' initialiser.
         gelu: "tanh" (DeepMind's code) or "erf" (Hugging Face's).
+        cross_attention_implementation: "auto", "dense", "folded" or "separable"; the same
+            numbers at different speed, see `perceiver_tf.CrossAttention`.
     """
 
     num_latents: int = 512
@@ -72,6 +74,7 @@ class EncoderConfig:
     attention_dropout: float = 0.0
     latent_init_scale: float = 0.02
     gelu: str = "tanh"
+    cross_attention_implementation: str = "auto"
 
     def __post_init__(self):
         _check_positive(

@@ -15,6 +15,7 @@ def cross_attend(config, name):
         dropout=config.dropout,
         attention_dropout=config.attention_dropout,
         gelu=config.gelu,
+        implementation=config.cross_attention_implementation,
         name=name,
     )
 

@@ -10,8 +10,7 @@ def layer_norm(x, gamma, beta):
 
 
 def dense(x, layer):
-    kernel, bias = (np.asarray(w, "float64") for w in layer.weights)
-    return x @ kernel + bias
+    return x @ np.asarray(layer.kernel, "float64") + np.asarray(layer.bias, "float64")
 
 
 def norm(x, layer):

@@ -4,7 +4,8 @@ import pytest
 import reference
 
 from perceiver_tf import CrossAttend, CrossAttention, FourierInputs, LatentArray
-from perceiver_tf.layers import byte_array
+from perceiver_tf.layers import byte_array, separable
+from perceiver_tf.layers.cross_attention import choose_implementation
 
 B, N = 2, 3
 
@@ -50,11 +51,18 @@ def test_byte_array_masks_count_together():
 @pytest.mark.parametrize("sizes", [(5,), (4, 2), (2, 3, 4)])
 @pytest.mark.parametrize("num_heads", [1, 2])
 @pytest.mark.parametrize("use_query_residual", [True, False])
-def test_cross_attend_equals_the_reference(random, sizes, num_heads, use_query_residual):
+@pytest.mark.parametrize("implementation", ["auto", "dense", "folded", "separable"])
+def test_cross_attend_equals_the_reference(
+    random, sizes, num_heads, use_query_residual, implementation
+):
     description, rows = describe(random, *sizes)
     queries = random.normal(size=(B, N, 8)).astype("float32")
     layer = CrossAttend(
-        num_heads=num_heads, qk_channels=6, widening_factor=2, use_query_residual=use_query_residual
+        num_heads=num_heads,
+        qk_channels=6,
+        widening_factor=2,
+        use_query_residual=use_query_residual,
+        implementation=implementation,
     )
     layer(queries, description)
     reference.randomise(layer, random)
@@ -66,6 +74,8 @@ def test_cross_attend_equals_the_reference(random, sizes, num_heads, use_query_r
         (description, mask, np.repeat(mask[:, None], N, 1)),
         ({**description, "mask": mask}, None, np.repeat(mask[:, None], N, 1)),
     ):
+        if implementation == "separable" and inputs is rows:
+            continue
         np.testing.assert_allclose(
             layer(queries, inputs, inputs_mask=inputs_mask),
             reference.cross_attend(layer, queries, rows, allowed),
@@ -96,3 +106,89 @@ def test_cross_attention_takes_the_mask_that_keras_carries(random):
     explicit = layer(queries, np.asarray(embedding(tokens)), inputs_mask=tokens > 0)
     np.testing.assert_allclose(masked, explicit, atol=1e-6)
     assert np.abs(masked - layer(queries, np.asarray(embedding(tokens)))).max() > 1e-4
+
+
+@pytest.mark.parametrize("implementation", ["folded", "separable"])
+@pytest.mark.parametrize("num_heads", [1, 2])
+def test_fast_gradients_equal_the_dense_ones(random, implementation, num_heads):
+    import tensorflow as tf
+
+    description, _ = describe(random, 4, 6)
+    queries = tf.constant(random.normal(size=(B, N, 8)).astype("float32"))
+    mask = random.random((B, 24)) < 0.7
+    target = random.normal(size=(B, N, 8)).astype("float32")
+    gradients = {}
+    for name in ("dense", implementation):
+        layer = CrossAttention(num_heads=num_heads, qk_channels=6, implementation=name)
+        layer(queries, description)
+        reference.randomise(layer, np.random.default_rng(3))
+        content = tf.constant(description["content"])
+        with tf.GradientTape() as tape:
+            tape.watch([queries, content])
+            result = layer(queries, {**description, "content": content}, inputs_mask=mask)
+            loss = tf.reduce_sum(result * target)
+        variables = [queries, content, *layer.trainable_variables]
+        gradients[name] = tape.gradient(loss, variables)
+    for fast, dense in zip(gradients[implementation], gradients["dense"], strict=True):
+        np.testing.assert_allclose(fast, dense, rtol=1e-3, atol=1e-4 * np.abs(dense).max() + 1e-5)
+
+
+@pytest.mark.parametrize("implementation", ["folded", "separable"])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_fast_implementations_take_content_of_any_size(random, implementation, scale):
+    """Large scores make the bound of the maximum loose: the exact maximum takes over."""
+    description, rows = describe(random, 6, 4)
+    content = description["content"] * scale
+    content[:, 0] = 0
+    rows = np.concatenate([content.reshape(B, 24, 3), rows[..., 3:]], -1)
+    queries = 30 * random.normal(size=(B, N, 8)).astype("float32")
+    layer = CrossAttend(num_heads=2, qk_channels=6, implementation=implementation)
+    layer(queries, {**description, "content": content})
+    reference.randomise(layer, random)
+    np.testing.assert_allclose(
+        layer(queries, {**description, "content": content}),
+        reference.cross_attend(layer, queries, rows),
+        rtol=2e-3,
+        atol=2e-3,
+    )
+
+
+def test_auto_chooses_by_counting():
+    def choice(*sizes, channels=3, queries=512, heads=1, projected=522, tables=True):
+        content = keras.KerasTensor((1, *sizes, channels))
+        axes = [keras.KerasTensor((size, 129)) for size in sizes]
+        description = {"content": content, "axes": axes} if tables else {"content": content}
+        return choose_implementation(description, queries, heads, projected)
+
+    assert choice(224, 224) == "separable"
+    assert choice(None, 224) == "folded"
+    assert choice(2048, channels=768, queries=256, heads=8, projected=1536, tables=False) == "dense"
+    assert choice(50176, channels=261, tables=False) == "folded"
+
+
+def test_adapted_projections_fall_back_to_dense(random):
+    description, _ = describe(random, 4, 6)
+    queries = random.normal(size=(B, N, 8)).astype("float32")
+    layer = CrossAttention(implementation="separable")
+    layer(queries, description)
+    layer.value.enable_lora(2)
+    layer.value.lora_kernel_b.assign(np.ones(layer.value.lora_kernel_b.shape))
+    rows = layer.inputs_norm(byte_array.assemble(description))
+    np.testing.assert_allclose(
+        layer(queries, description), reference.attention(layer, queries, rows), atol=1e-4
+    )
+
+
+def test_separable_needs_a_grid_and_a_known_implementation(random):
+    queries = random.normal(size=(B, N, 8)).astype("float32")
+    with pytest.raises(ValueError, match="needs a grid of fixed size"):
+        CrossAttention(implementation="separable")(queries, np.zeros((B, 5, 7), "float32"))
+    with pytest.raises(ValueError, match="Received: implementation='fast'"):
+        CrossAttention(implementation="fast")
+
+
+def test_tiles_divide_the_grid_and_keep_the_product_narrow():
+    for sizes in ((224, 224), (28, 28), (16, 224, 224), (30720,), (197, 7)):
+        tile = separable.tile_shape(sizes, 3)
+        assert all(size % t == 0 for size, t in zip(sizes, tile, strict=True))
+    assert separable.product_width(separable.tile_shape((224, 224), 3), 3) < 64
