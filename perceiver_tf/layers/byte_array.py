@@ -39,29 +39,32 @@ def is_separable(description):
     return bool(description.get("axes")) and all(size is not None for size in sizes)
 
 
-def channel_parts(description):
-    """Return where in a row the parts of a grid stand: content first, then each axis's table.
+def part_widths(description):
+    """Return the widths of the parts of a grid's row: content, then each axis's table."""
+    tables = description.get("axes") or []
+    return [description["content"].shape[-1], *(table.shape[-1] for table in tables)]
+
+
+def group_by_axis(weights, widths):
+    """Return weights per channel of a row, part by part instead of in the published order.
+
+    A row has its parts' coordinates, sines and cosines side by side (`grid_positions`); the
+    separable computation wants each table's channels together. Regrouping the weights does
+    what regrouping every row would.
+
+    Args:
+        weights: `(channels, ...)`, in the published order.
+        widths: list of ints, see `part_widths`.
 
     Returns:
-        list of int arrays, see `grid_positions` for the order of a row's channels.
+        `(channels, ...)`: content, then the channels of each axis's table.
     """
-    widths = [table.shape[-1] for table in description["axes"]]
-    start = description["content"].shape[-1]
-    pieces = [[] for _ in widths]
-    for width_of in (_has_coordinate, _num_bands, _num_bands):
-        for piece, width in zip(pieces, widths, strict=True):
-            piece.append(np.arange(start, start + width_of(width)))
-            start += width_of(width)
-    content = np.arange(description["content"].shape[-1])
-    return [content, *(np.concatenate(piece) for piece in pieces)]
-
-
-def _has_coordinate(width):
-    return width % 2
-
-
-def _num_bands(width):
-    return width // 2
+    content, *tables = widths
+    pieces = [[width % 2, width // 2, width // 2] for width in tables]
+    lengths = [content, *(piece[kind] for kind in range(3) for piece in pieces)]
+    content, *split = ops.split(weights, np.cumsum(lengths)[:-1].tolist(), axis=0)
+    grouped = [piece for axis in range(len(tables)) for piece in split[axis :: len(tables)]]
+    return ops.concatenate([content, *grouped], axis=0)
 
 
 def assemble(description):
@@ -122,7 +125,7 @@ def grid_positions(axes):
         shape = [1] * len(axes) + [table.shape[-1]]
         shape[axis] = sizes[axis]
         table = ops.broadcast_to(ops.reshape(table, shape), (*sizes, table.shape[-1]))
-        has_coordinate, num_bands = _has_coordinate(table.shape[-1]), _num_bands(table.shape[-1])
+        has_coordinate, num_bands = table.shape[-1] % 2, table.shape[-1] // 2
         coordinates.append(table[..., :has_coordinate])
         sines.append(table[..., has_coordinate : has_coordinate + num_bands])
         cosines.append(table[..., has_coordinate + num_bands :])

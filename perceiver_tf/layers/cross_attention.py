@@ -105,16 +105,13 @@ class CrossAttention(Attention):
     def _gather_unprojected(self, queries, description, mask, separably, training):
         """Return the values that the projected queries gather, `(b, n, v_channels)`."""
         scale = (queries.shape[-1] // self.num_heads) ** -0.5
-        gamma, beta, key_kernel, value_kernel, value_bias = (
-            ops.cast(weight, "float32")
-            for weight in (
-                self.inputs_norm.gamma,
-                self.inputs_norm.beta,
-                self.key.kernel,
-                self.value.kernel,
-                self.value.bias,
-            )
-        )
+        weights = [self.inputs_norm.gamma, self.inputs_norm.beta]
+        weights += [self.key.kernel, self.value.kernel]
+        weights = [ops.cast(weight, "float32") for weight in weights]
+        if separably:
+            widths = byte_array.part_widths(description)
+            weights = [byte_array.group_by_axis(weight, widths) for weight in weights]
+        gamma, beta, key_kernel, value_kernel = weights
         # The keys' bias adds the same to all scores of a query, so the softmax drops it. Its
         # gradient is zero, not missing: optimisers warn about a weight without a gradient.
         queries = queries * scale + 0.0 * ops.sum(ops.cast(self.key.bias, "float32"))
@@ -129,7 +126,6 @@ class CrossAttention(Attention):
                 queries,
                 ops.cast(description["content"], "float32"),
                 description["axes"],
-                byte_array.channel_parts(description),
                 mask,
                 EPSILON,
                 dropout if drops else None,
@@ -137,6 +133,7 @@ class CrossAttention(Attention):
         else:
             rows = ops.cast(byte_array.assemble(description), "float32")
             gathered, total = folded.gather_rows(queries, rows, mask, EPSILON, dropout)
+        value_bias = ops.cast(self.value.bias, "float32")
         return folded.unfold_values(
             gathered, total, gamma, beta, value_kernel, value_bias, self.num_heads
         )

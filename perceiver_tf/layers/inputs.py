@@ -36,7 +36,11 @@ class FourierInputs(keras.layers.Layer):
     def __init__(self, num_frequency_bands, max_resolution, include_coordinates=True, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.positions = FourierPositions(
-            num_frequency_bands, max_resolution, include_coordinates, name="positions"
+            num_frequency_bands,
+            max_resolution,
+            include_coordinates,
+            dtype=self.dtype_policy,
+            name="positions",
         )
 
     def build(self, inputs_shape):
@@ -172,7 +176,11 @@ class ConvStemInputs(keras.layers.Layer):
         )
         self.pooling = keras.layers.MaxPooling2D(3, 2, "same", dtype=policy, name="pooling")
         self.positions = FourierPositions(
-            num_frequency_bands, max_resolution, include_coordinates, name="positions"
+            num_frequency_bands,
+            max_resolution,
+            include_coordinates,
+            dtype=self.dtype_policy,
+            name="positions",
         )
 
     def build(self, inputs_shape):

@@ -37,7 +37,11 @@ class FourierQueries(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.grid_shape = None if grid_shape is None else tuple(grid_shape)
         self.positions = FourierPositions(
-            num_frequency_bands, max_resolution, include_coordinates, name="positions"
+            num_frequency_bands,
+            max_resolution,
+            include_coordinates,
+            dtype=self.dtype_policy,
+            name="positions",
         )
 
     def build(self, inputs_shape):

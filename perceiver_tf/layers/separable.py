@@ -52,32 +52,32 @@ def product_width(tile, content_channels):
     return content_channels + sum(tile) + 1
 
 
-def gather_grid(folded, content, axes, channel_parts, mask, epsilon, dropout=None):
+def gather_grid(folded, content, axes, mask, epsilon, dropout=None):
     """Return the attention-weighted sums of a grid's rows, which are never put together.
 
     Args:
-        folded: float32 `(b, heads_and_queries, channels)`, see `folded.fold_queries`.
+        folded: float32 `(b, heads_and_queries, channels)`, see `folded.fold_queries`, of
+            weights grouped as `byte_array.group_by_axis` does.
         content: float32 `(b, size_1, ..., size_d, content_channels)`, static sizes.
         axes: list of d float32 tables `(size_a, channels_a)`.
-        channel_parts: list of d + 1 int arrays: where in a row the content's channels and each
-            table's channels stand.
         mask: bool `(b, m)` or None.
         epsilon: float, of the layer normalisation.
         dropout: function on the unnormalised attention weights, or None.
 
     Returns:
-        (gathered, total) as `folded.unfold_values` takes them.
+        (gathered, total) as `folded.unfold_values` takes them, grouped as `folded` is.
     """
     content_channels = content.shape[-1]
     tiles = _Tiles(tuple(content.shape[1:-1]), content_channels)
-    queries_of = [ops.take(folded, part, axis=-1) for part in channel_parts]
+    widths = [content_channels, *(table.shape[-1] for table in axes)]
+    content_queries, *axis_queries = _split(folded, widths)
     tables = [
         ops.einsum("bnc,sc->bns", part, table)
-        for part, table in zip(queries_of[1:], axes, strict=True)
+        for part, table in zip(axis_queries, axes, strict=True)
     ]
     inverse_sigma = _inverse_sigma(content, axes, epsilon)
     right = tiles.right(content * inverse_sigma, inverse_sigma)
-    left = tiles.left(queries_of[0], tables)
+    left = tiles.left(content_queries, tables)
     if mask is not None:
         masked = ops.where(ops.reshape(mask, ops.shape(inverse_sigma)), 0.0, MASKED_SCORE)
         masked = tiles.cut(masked)
@@ -95,7 +95,8 @@ def gather_grid(folded, content, axes, channel_parts, mask, epsilon, dropout=Non
             total = ops.sum(weights, axis=(1, 3))[..., None]
             weights = dropout(weights)
         sums = ops.einsum("btnm,btmk->btnk", weights, right)
-        return sums, ops.sum(sums[..., -1:], axis=1) if total is None else total
+        *sums, kept = tiles.merge(sums, axes)
+        return ops.concatenate(sums, axis=-1), kept, kept if total is None else total
 
     def largest_score():
         scores = ops.einsum("btnk,btmk->btnm", left, right[..., :-1])
@@ -103,13 +104,20 @@ def gather_grid(folded, content, axes, channel_parts, mask, epsilon, dropout=Non
             scores = scores + ops.swapaxes(masked, 2, 3)
         return ops.stop_gradient(ops.max(scores, axis=(1, 3))[..., None])
 
-    sums, total = gather(
-        ops.stop_gradient(_score_bound(queries_of[0], tables, content, inverse_sigma))
-    )
+    bound = _score_bound(content_queries, tables, content, inverse_sigma)
+    sums, kept, total = gather(ops.stop_gradient(bound))
     attends = True if mask is None else ops.any(mask, axis=-1)[:, None, None]
     is_safe = ops.all(ops.logical_or(total > SMALLEST_TOTAL, ops.logical_not(attends)))
-    sums, total = ops.cond(is_safe, lambda: (sums, total), lambda: gather(largest_score()))
-    return _assemble(tiles.merge(sums, axes), total, channel_parts)
+    sums, kept, total = ops.cond(
+        is_safe, lambda: (sums, kept, total), lambda: gather(largest_score())
+    )
+    inverse = ops.where(total > 0, 1.0 / ops.maximum(total, SMALLEST_TOTAL), 0.0)
+    return sums * inverse, kept * inverse
+
+
+def _split(x, widths):
+    """Return consecutive pieces of the last axis, of the given widths."""
+    return ops.split(x, np.cumsum(widths)[:-1].tolist(), axis=-1)
 
 
 def _inverse_sigma(content, axes, epsilon):
@@ -138,18 +146,6 @@ def _score_bound(content_queries, tables, content, inverse_sigma):
     )
     scale = ops.where(of_positions > 0, largest, smallest)
     return ops.sum(of_content, axis=-1, keepdims=True) + of_positions * scale
-
-
-def _assemble(parts, total, channel_parts):
-    """Return the parts' sums in the order of a row's channels, and the sum of the weights.
-
-    Both are divided by `total`; a query that may attend to nothing has zeros.
-    """
-    *parts, kept = parts
-    order = np.argsort(np.concatenate(channel_parts))
-    gathered = ops.take(ops.concatenate(parts, axis=-1), order, axis=-1)
-    inverse = ops.where(total > 0, 1.0 / ops.maximum(total, 1e-37), 0.0)
-    return gathered * inverse, kept * inverse
 
 
 class _Tiles:
@@ -215,15 +211,13 @@ class _Tiles:
         batch_size, _, num_queries, width = ops.shape(sums)
         sums = ops.reshape(sums, (batch_size, *self.counts, num_queries, width))
         tile_axes = tuple(range(1, len(self.counts) + 1))
-        merged = [ops.sum(sums[..., : self.content_channels], axis=tile_axes)]
-        start = self.content_channels
-        for axis, (length, table) in enumerate(zip(self.shape, axes, strict=True)):
+        content, *positions, weights = _split(sums, [self.content_channels, *self.shape, 1])
+        merged = [ops.sum(content, axis=tile_axes)]
+        for axis, (part, table) in enumerate(zip(positions, axes, strict=True)):
             others = tuple(other for other in tile_axes if other != axis + 1)
-            part = sums[..., start : start + length]
             part = ops.sum(part, axis=others) if others else part
             part = ops.reshape(
                 ops.transpose(part, (0, 2, 1, 3)), (batch_size, num_queries, self.sizes[axis])
             )
             merged.append(ops.einsum("bns,sc->bnc", part, table))
-            start += length
-        return [*merged, ops.sum(sums[..., -1:], axis=tile_axes)]
+        return [*merged, ops.sum(weights, axis=tile_axes)]

@@ -10,7 +10,9 @@ def layer_norm(x, gamma, beta):
 
 
 def dense(x, layer):
-    return np.asarray(x, "float64") @ np.asarray(layer.kernel, "float64") + np.asarray(layer.bias, "float64")
+    return np.asarray(x, "float64") @ np.asarray(layer.kernel, "float64") + np.asarray(
+        layer.bias, "float64"
+    )
 
 
 def norm(x, layer):
