@@ -1,6 +1,7 @@
 """Rules of the house that hold for every file."""
 
 import ast
+import importlib
 import pathlib
 import subprocess
 import sys
@@ -38,10 +39,18 @@ def test_import_is_silent_and_light(package):
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
-def test_public_names_exist():
+def test_unknown_names_are_attribute_errors():
     import perceiver_tf
 
-    for name in perceiver_tf.__all__:
-        assert getattr(perceiver_tf, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
         _ = perceiver_tf.no_such_name
+
+
+@pytest.mark.parametrize("package", ["perceiver_tf", "zoo"])
+def test_public_names_are_not_submodules(package):
+    """Importing a submodule replaces the package's attribute of that name for good."""
+    module = importlib.import_module(package)
+    submodules = {path.stem for path in (ROOT / package).iterdir()} - {"__init__"}
+    assert not submodules & set(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name).__doc__, name

@@ -10,13 +10,13 @@ _MODULE_OF = {
     "Pipeline": "zoo.pipeline",
     "ZooError": "zoo.errors",
     "build": "zoo.registry",
-    "configuration": "zoo.registry",
-    "evaluate": "zoo.train",
-    "export": "zoo.export",
+    "configuration": "zoo.configs",
+    "evaluate": "zoo.training",
+    "export": "zoo.saved_model",
     "list_models": "zoo.registry",
     "load_run": "zoo.run_folder",
     "parameter_count": "zoo.registry",
-    "train": "zoo.train",
+    "train": "zoo.training",
 }
 
 __all__ = sorted(_MODULE_OF)

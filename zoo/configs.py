@@ -4,10 +4,14 @@ To add a configuration, add a row to `MODELS`; a test recounts the parameters of
 This module loads neither Keras nor TensorFlow, so that listing the models is instant.
 """
 
+import dataclasses
+import difflib
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import EncoderConfig, PerceiverConfig, PerceiverIOConfig
+from zoo.errors import ZooError
 
+FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
 POSITIONS = ("fourier", "learned", "conv")
 
 
@@ -173,3 +177,43 @@ MODELS = {
         recipe="cifar10",
     ),
 }
+
+
+def configuration(name, **overrides):
+    """Return the configuration of a named model, with some fields replaced.
+
+    Args:
+        name: str, a row of `MODELS`.
+        **overrides: fields of the configuration or of its `architecture`.
+
+    Raises:
+        ZooError: if there is no such model or field (the nearest is named), or a value is
+            invalid.
+    """
+    if name not in MODELS:
+        raise ZooError(f"There is no model named {name!r}{_nearest(name, MODELS)}")
+    config = MODELS[name]
+    own = {row.name for row in dataclasses.fields(config)} - FIXED_FIELDS
+    architectural = {row.name for row in dataclasses.fields(config.architecture)}
+    for key in overrides:
+        if key not in own | architectural:
+            raise ZooError(f"{name} has no setting {key!r}{_nearest(key, own | architectural)}")
+    try:
+        architecture = dataclasses.replace(
+            config.architecture,
+            **{key: value for key, value in overrides.items() if key in architectural},
+        )
+        return dataclasses.replace(
+            config,
+            architecture=architecture,
+            **{key: value for key, value in overrides.items() if key in own},
+        )
+    except (TypeError, ValueError) as error:
+        raise ZooError(str(error)) from error
+
+
+def _nearest(name, names):
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    if nearest:
+        return f". Did you mean {nearest[0]!r}?"
+    return f". Known are {', '.join(sorted(names))}."

@@ -1,15 +1,15 @@
 """From the name of a model to its model and pipeline."""
 
 import dataclasses
-import difflib
 import functools
+import pathlib
 
 from perceiver_tf.models.skeleton import count_parameters
-from zoo.configs import MODELS, ImageClassifierConfig
+from zoo.configs import MODELS, ImageClassifierConfig, configuration
 from zoo.errors import ZooError
 from zoo.image import image_pipeline
 from zoo.image_models import image_classifier
-from zoo.pipeline import Entry
+from zoo.pipeline import Entry, Pipeline
 
 BUILDERS = {ImageClassifierConfig: (image_classifier, image_pipeline)}
 
@@ -17,39 +17,6 @@ BUILDERS = {ImageClassifierConfig: (image_classifier, image_pipeline)}
 def list_models():
     """Return the names of all models, in the order of the table."""
     return tuple(MODELS)
-
-
-def configuration(name, **overrides):
-    """Return the configuration of a named model, with some fields replaced.
-
-    Args:
-        name: str, one of `list_models()`.
-        **overrides: fields of the configuration or of its `architecture`.
-
-    Raises:
-        ZooError: if there is no such model or field (the nearest is named), or a value is
-            invalid.
-    """
-    if name not in MODELS:
-        raise ZooError(f"unknown model {name!r}{_nearest(name, MODELS)}")
-    config = MODELS[name]
-    own = {field.name for field in dataclasses.fields(config)} - {"architecture"}
-    architectural = {field.name for field in dataclasses.fields(config.architecture)}
-    for field in overrides:
-        if field not in own | architectural:
-            raise ZooError(f"{name} has no setting {field!r}{_nearest(field, own | architectural)}")
-    try:
-        architecture = dataclasses.replace(
-            config.architecture,
-            **{key: value for key, value in overrides.items() if key in architectural},
-        )
-        return dataclasses.replace(
-            config,
-            architecture=architecture,
-            **{key: value for key, value in overrides.items() if key in own},
-        )
-    except ValueError as error:
-        raise ZooError(str(error)) from error
 
 
 def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
@@ -82,10 +49,10 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     pipeline = build_pipeline(config, data or config.dataset, skip_corrupt=skip_corrupt)
     if data is not None and "num_classes" not in overrides:
         config = dataclasses.replace(config, num_classes=pipeline.source.num_classes)
-        pipeline = build_pipeline(config, data, skip_corrupt=skip_corrupt)
+        pipeline = Pipeline(pipeline.source, pipeline.preprocess, config.num_classes)
     model = build_model(config, name)
     if weights is not None:
-        model.load_weights(weights)
+        load_weights(model, weights)
     return Entry(name=name, config=config, model=model, pipeline=pipeline)
 
 
@@ -95,8 +62,20 @@ def parameter_count(config):
     return count_parameters(functools.partial(build_model, config))
 
 
-def _nearest(name, names):
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    return (
-        f"; did you mean {nearest[0]!r}?" if nearest else f"; known are {', '.join(sorted(names))}"
-    )
+def load_weights(model, path):
+    """Give a model the weights of a file.
+
+    Args:
+        model: `keras.Model`.
+        path: str or path of a `.keras` or `.weights.h5` file of the same architecture.
+
+    Raises:
+        ZooError: if there is no such file, or its weights are not those of this model.
+    """
+    if not pathlib.Path(path).is_file():
+        raise ZooError(f"there are no weights at {path}")
+    try:
+        model.load_weights(path)
+    except (ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ZooError(f"the weights at {path} are not those of {model.name}: {reason}") from error

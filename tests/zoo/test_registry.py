@@ -1,0 +1,95 @@
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.configs import MODELS, configuration
+from zoo.recipes import RECIPES
+from zoo.registry import parameter_count
+
+PARAMETERS = {
+    "perceiver_imagenet": 44_912_254,
+    "perceiver_imagenet_one_cross_attend": 42_135_859,
+    "perceiver_imagenet_unshared": 326_241_856,
+    "perceiver_imagenet_learned": 55_951_080,
+    "perceiver_io_imagenet_fourier": 48_440_627,
+    "perceiver_io_imagenet_learned": 62_255_848,
+    "perceiver_io_imagenet_conv": 48_646_522,
+    "perceiver_digits_tiny": 0,
+    "perceiver_mnist_small": 0,
+    "perceiver_cifar10_small": 0,
+}
+
+
+def test_every_model_has_a_pinned_count():
+    assert set(zoo.list_models()) == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameter_count_is_the_pinned_one(name):
+    assert parameter_count(MODELS[name]) == PARAMETERS[name] == MODELS[name].parameters
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_a_recipe(name):
+    assert MODELS[name].recipe in RECIPES
+
+
+@pytest.mark.parametrize("name", ["perceiver_digits_tiny", "perceiver_io_imagenet_fourier"])
+def test_build_pairs_a_model_with_its_pipeline(name):
+    small = {"num_latents": 4, "latent_channels": 16, "image_shape": (8, 8, 1), "num_classes": 10}
+    entry = zoo.build(name, data="digits", **small)
+    images, labels = next(iter(entry.pipeline.batches("test", 6)))
+    logits = entry.model(images)
+    assert entry.name == name == entry.model.name
+    assert logits.shape == labels.shape == (6, 10)
+    assert np.abs(logits - entry.model(images[::-1])).max() > 1e-3
+
+
+def test_build_without_data_on_this_machine_gives_the_model():
+    entry = zoo.build("perceiver_io_imagenet_conv", num_latents=4, latent_channels=16)
+    assert entry.model.input_shape == (None, 224, 224, 3)
+    assert entry.model.output_shape == (None, 1000)
+
+
+def test_outputs_follow_the_classes_of_the_data(random, tmp_path):
+    images = random.integers(0, 256, (9, 8, 8), dtype=np.uint8)
+    path = tmp_path / "three.npz"
+    np.savez(path, x_train=images, y_train=np.arange(9) % 3)
+    entry = zoo.build("perceiver_digits_tiny", data=str(path))
+    assert entry.config.num_classes == 3
+    assert entry.model.output_shape == (None, 3)
+    images, labels = next(iter(entry.pipeline.batches("train", 9)))
+    assert labels.shape == (9, 3)
+
+
+def test_build_loads_weights(random, tmp_path):
+    entry = zoo.build("perceiver_digits_tiny")
+    images = random.normal(size=(2, 8, 8, 1)).astype("float32")
+    entry.model.save(tmp_path / "model.keras")
+    keras.utils.set_random_seed(5)
+    other = zoo.build("perceiver_digits_tiny", weights=tmp_path / "model.keras")
+    np.testing.assert_array_equal(other.model(images), entry.model(images))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("perceiver_digit_tiny", {}, "Did you mean 'perceiver_digits_tiny'"),
+        ("perceiver_digits_tiny", {"num_latent": 3}, "Did you mean 'num_latents'"),
+        ("perceiver_digits_tiny", {"num_latents": 0}, "`num_latents` must be an integer"),
+        ("perceiver_digits_tiny", {"positions": "none"}, "Received: positions='none'"),
+        ("perceiver_digits_tiny", {"image_shape": (8, 8)}, "`image_shape` must be"),
+        ("perceiver_digits_tiny", {"num_classes": 0}, "`num_classes` must be at least 1"),
+        ("perceiver_digits_tiny", {"num_frequency_bands": 0}, "`num_frequency_bands` must be"),
+    ],
+)
+def test_wrong_names_and_values_are_one_clear_line(name, settings, message):
+    with pytest.raises(zoo.ZooError, match=message) as caught:
+        configuration(name, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_weights_are_one_clear_line(tmp_path):
+    with pytest.raises(zoo.ZooError, match="no weights at .*nothing.keras"):
+        zoo.build("perceiver_digits_tiny", weights=tmp_path / "nothing.keras")

@@ -1,0 +1,236 @@
+"""The commands that train and evaluate."""
+
+import argparse
+import ast
+import dataclasses
+import time
+from typing import Any
+
+from rich.text import Text
+
+from zoo.configs import configuration
+from zoo.distribution import STRATEGIES
+from zoo.errors import ZooError
+from zoo.recipes import Recipe
+from zoo.terminal import add_command, console, start_tensorflow, write_json
+
+_JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
+
+
+def add_to(commands: argparse._SubParsersAction) -> None:
+    """Adds `train` and `evaluate` to the sub-commands."""
+    add_train(commands)
+    add_evaluate(commands)
+
+
+def add_train(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(
+        commands,
+        "train",
+        train_command,
+        "Train a model by its recipe and write a run folder: configuration, weights, metrics, "
+        "training curve, TensorBoard logs, checkpoint.",
+        [
+            "perceiver-zoo train perceiver_digits_tiny",
+            "perceiver-zoo train perceiver_mnist_small --data mnist.npz --out runs/mnist",
+            "perceiver-zoo train perceiver_cifar10_small --data photos/ --set num_latents=32",
+            "perceiver-zoo train --resume runs/mnist",
+        ],
+    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a model from `perceiver-zoo list`")
+    parser.add_argument("--out", metavar="RUN", help="run folder (default runs/NAME-TIME)")
+    parser.add_argument(
+        "--resume",
+        metavar="RUN",
+        nargs="?",
+        const=True,
+        help="continue the run in this folder (or in that of --out) after its last epoch",
+    )
+    _add_data_options(parser)
+    _add_recipe_options(parser)
+    _add_device_options(parser)
+    parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data and model")
+    group.add_argument(
+        "--data",
+        metavar="DATA",
+        help="digits, a .npz file, a folder of images by class, or the name of a TensorFlow "
+        "dataset (default: the model's own)",
+    )
+    group.add_argument(
+        "--skip-corrupt", action="store_true", help="leave out images that cannot be read"
+    )
+    group.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a field of the model's configuration, such as num_latents=32 (repeatable)",
+    )
+
+
+def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("recipe (default: the model's own, see `info`)")
+    group.add_argument("--epochs", type=int, metavar="N", help="passes over the training data")
+    group.add_argument("--batch-size", type=int, metavar="N", help="examples in each step")
+    group.add_argument("--learning-rate", type=float, metavar="RATE", help="the highest rate")
+    group.add_argument(
+        "--recipe",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change another field of the recipe, such as label_smoothing=0.1 (repeatable)",
+    )
+    group.add_argument("--seed", type=int, help="random seed (default 0)")
+
+
+def _add_device_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("devices and numbers")
+    group.add_argument(
+        "--strategy", choices=STRATEGIES, default="auto", help="which devices (default auto)"
+    )
+    group.add_argument("--precision", metavar="POLICY", help="float32 (default) or mixed_bfloat16")
+    group.add_argument(
+        "--jit-compile", choices=_JIT_COMPILE, default="auto", help="use XLA (default auto)"
+    )
+
+
+def add_evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(
+        commands,
+        "evaluate",
+        evaluate_command,
+        "Measure the trained model of a run on held-out data.",
+        [
+            "perceiver-zoo evaluate runs/digits",
+            "perceiver-zoo evaluate runs/digits --split train --json train_figures.json",
+        ],
+    )
+    parser.add_argument("run_folder", metavar="RUN", help="a run folder, written by train")
+    parser.add_argument(
+        "--split", metavar="SPLIT", help="default: test, or validation if there is no test split"
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=256, metavar="N", help="examples at once (default 256)"
+    )
+    parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
+
+
+def train_command(args: argparse.Namespace) -> None:
+    """Trains, and prints what was reached and written."""
+    resumed = _resumed_folder(args)
+    if args.name is None and resumed is None:
+        raise ZooError("`train` must get the NAME of a model, or --resume RUN. Received: neither.")
+    if args.name is not None:
+        configuration(args.name)
+    settings = _train_settings(args)
+    start_tensorflow()
+    from zoo.run_folder import RunFolder
+    from zoo.training import train
+
+    name = args.name or RunFolder.open(resumed).config["name"]
+    run_folder = resumed or args.out or time.strftime(f"runs/{name}-%Y%m%d-%H%M%S")
+    out = console(args.json)
+    out.print(Text(f"{'Resuming' if resumed else 'Training'} {name} in {run_folder}"))
+    result = train(name, out=run_folder, resume=resumed is not None, console=out, **settings)
+    _print_result(out, result)
+    write_json(args.json, _result_report(result))
+
+
+def evaluate_command(args: argparse.Namespace) -> None:
+    """Prints loss and accuracy of a run."""
+    if args.batch_size < 1:
+        raise ZooError(f"`--batch-size` must be at least 1. Received: {args.batch_size}.")
+    start_tensorflow()
+    from zoo.run_folder import load_run
+    from zoo.training import evaluate
+
+    entry, _ = load_run(args.run_folder)
+    splits = entry.pipeline.splits
+    split = args.split or ("test" if "test" in splits else "validation")
+    figures = evaluate(entry, split, args.batch_size)
+    out = console(args.json)
+    out.print(
+        Text(
+            f"{entry.name}, {split}: accuracy {figures['accuracy']:.2%}, "
+            f"loss {figures['loss']:.4f}, {figures['num_examples']:,} examples"
+        )
+    )
+    report = {"name": entry.name, "run": args.run_folder, "split": split, **figures}
+    write_json(args.json, report)
+
+
+def parse_settings(option: str, settings: list[str]) -> dict[str, Any]:
+    """Returns the dict that repeated KEY=VALUE options spell; values are Python literals or text.
+
+    Raises:
+        ZooError: if one is not of that form.
+    """
+    parsed = {}
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not (separator and key.isidentifier()):
+            raise ZooError(f"`{option}` must be of the form KEY=VALUE. Received: {setting!r}")
+        try:
+            parsed[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            parsed[key] = text
+    return parsed
+
+
+def _resumed_folder(args: argparse.Namespace) -> str | None:
+    """Returns the folder of `--resume RUN` or `--out RUN --resume`, None for a new run."""
+    if args.resume is None:
+        return None
+    folders = [folder for folder in (args.resume, args.out) if folder not in (None, True)]
+    if len(folders) != 1:
+        raise ZooError(
+            "`--resume` must be given one run folder, as --resume RUN or --out RUN --resume. "
+            f"Received: {', '.join(folders) or 'none'}"
+        )
+    return folders[0]
+
+
+def _train_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns the arguments of `train` that the options spell, recipe settings among them."""
+    settings = parse_settings("--recipe", args.recipe)
+    known = [field.name for field in dataclasses.fields(Recipe)]
+    for key in settings:
+        if key not in known:
+            raise ZooError(
+                f"`--recipe` must name a field of the recipe: {', '.join(known)}. Received: {key}"
+            )
+    for key in ("epochs", "batch_size", "learning_rate"):
+        if getattr(args, key) is not None:
+            settings[key] = getattr(args, key)
+    for key in ("data", "seed", "strategy", "skip_corrupt", "precision"):
+        settings[key] = getattr(args, key)
+    settings["overrides"] = parse_settings("--set", args.set) or None
+    settings["jit_compile"] = _JIT_COMPILE[args.jit_compile]
+    return settings
+
+
+def _print_result(out, result) -> None:
+    if result.test_accuracy is not None:
+        out.print(
+            Text(
+                f"{result.test_split} accuracy {result.test_accuracy:.2%} "
+                f"of {result.num_test_examples:,} examples"
+            )
+        )
+    out.print(
+        Text(
+            f"{result.parameters:,} parameters, {result.epochs} epochs, "
+            f"{result.train_seconds:.1f} s"
+        )
+    )
+    out.print(Text(f"Wrote {result.path}"))
+
+
+def _result_report(result) -> dict[str, Any]:
+    fields = ("name", "parameters", "epochs", "train_seconds")
+    fields += ("test_split", "test_accuracy", "test_loss", "num_test_examples")
+    return {**{field: getattr(result, field) for field in fields}, "run": str(result.path)}

@@ -1,0 +1,153 @@
+"""The training loop: Keras's `fit`, made resumable and safe to interrupt."""
+
+import contextlib
+import math
+import shlex
+
+import keras
+import tensorflow as tf
+
+from zoo import callbacks
+from zoo.distribution import even_batch_size, needs_static_shapes
+from zoo.errors import ZooError
+from zoo.pipeline import data_error
+from zoo.run_folder import disk_errors_named
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during training, after what was trained was kept.
+
+    The message is one line that tells how to resume. As a `KeyboardInterrupt` it passes
+    `except Exception`, and Python itself ends with status 130 if nobody catches it.
+    """
+
+
+def fit(entry, settings, folder, console):
+    """Trains from the last finished epoch on, writing the run folder after each epoch.
+
+    Args:
+        entry: `zoo.pipeline.Entry` with a compiled model and a built optimiser.
+        settings: `zoo.run_settings.RunSettings`.
+        folder: `zoo.run_folder.RunFolder`, new or with a checkpoint.
+        console: `rich.console.Console` for the progress.
+
+    Returns:
+        dict of lists, the history of the whole run, one value per epoch.
+
+    Raises:
+        ZooError: If the loss becomes NaN or infinite, or the disk is full.
+        TrainingInterrupted: After Ctrl-C.
+    """
+    model, epochs = entry.model, settings.recipe.epochs
+    first_epoch, history = folder.load_state(model)
+    if first_epoch < epochs:
+        try:
+            with _errors_of_the_run(settings, folder):
+                _fit_epochs(entry, settings, folder, console, first_epoch, history)
+        finally:
+            with contextlib.suppress(ZooError):
+                folder.draw_curve(folder.finished_epochs()[1])
+    else:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        folder.save_model(model)
+    return history
+
+
+def _fit_epochs(entry, settings, folder, console, first_epoch, history):
+    recipe = settings.recipe
+    steps = steps_per_epoch(entry, settings)
+    display = callbacks.ProgressDisplay(console, recipe.epochs, first_epoch, steps)
+    try:
+        entry.model.fit(
+            _training_batches(entry, settings, first_epoch),
+            validation_data=_validation_batches(entry, recipe.batch_size),
+            initial_epoch=first_epoch,
+            epochs=recipe.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                callbacks.EpochClock(),
+                callbacks.StopAtNonFiniteLoss(steps, str(folder.path)),
+                callbacks.StateWriter(folder, history),
+                *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema else []),
+                callbacks.ModelWriter(folder),
+                keras.callbacks.TensorBoard(str(folder.log_path), write_graph=False),
+                display,
+            ],
+        )
+    finally:
+        display.stop()
+
+
+def _training_batches(entry, settings, first_epoch):
+    """Returns the batches of all epochs from `first_epoch` on, one after the other.
+
+    The data counts the epochs: Keras under a strategy starts more iterations over a dataset
+    than it trains epochs, and a resumed run starts in the middle.
+    """
+    return entry.pipeline.batches(
+        "train",
+        settings.recipe.batch_size,
+        training=True,
+        seed=settings.seed,
+        augmentation=settings.recipe.augmentation,
+        epoch=first_epoch,
+        repeat=True,
+        drop_remainder=needs_static_shapes(entry.model.distribute_strategy),
+    )
+
+
+def _validation_batches(entry, batch_size):
+    split = held_out_split(entry, "validation", "test")
+    if split is None:
+        return None
+    num_examples = entry.pipeline.num_examples(split)
+    strategy = entry.model.distribute_strategy
+    return entry.pipeline.batches(split, even_batch_size(batch_size, num_examples, strategy))
+
+
+def steps_per_epoch(entry, settings) -> int:
+    """Returns the optimiser steps of one epoch; the last batch may be smaller, but on a TPU."""
+    num_examples, batch_size = entry.pipeline.num_examples("train"), settings.recipe.batch_size
+    if needs_static_shapes(entry.model.distribute_strategy):
+        return num_examples // batch_size
+    return math.ceil(num_examples / batch_size)
+
+
+def held_out_split(entry, *preferred) -> str | None:
+    """Returns the first of the preferred splits that the data has, None if it has none."""
+    return next((split for split in preferred if split in entry.pipeline.splits), None)
+
+
+@contextlib.contextmanager
+def data_errors_named():
+    """Turns the failure of a dataset inside the block into a `ZooError` that names the file."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        named = data_error(error)
+        if named is None:
+            raise
+        raise named from error
+
+
+@contextlib.contextmanager
+def _errors_of_the_run(settings, folder):
+    """Makes one line of an interruption and of a full disk, wherever they are noticed."""
+    try:
+        with disk_errors_named(folder.path), data_errors_named():
+            yield
+    except KeyboardInterrupt:
+        finished = folder.finished_epochs()[0]
+        raise TrainingInterrupted(
+            f"Interrupted. Kept in {str(folder.path)!r}: {finished} of {settings.recipe.epochs} "
+            f"epochs. Continue with: perceiver-zoo train --resume {shlex.quote(str(folder.path))}"
+        ) from None
+    except tf.errors.OpError as error:
+        if "No space left" not in str(error):
+            raise
+        raise ZooError(
+            f"The disk is full: could not write to {str(folder.path)!r}. "
+            "What was written before is intact."
+        ) from error

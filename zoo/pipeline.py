@@ -1,0 +1,306 @@
+"""From a source of examples to batches for a model: the way of the data in one place."""
+
+import concurrent.futures
+import functools
+import re
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from zoo.augmenter import Augmenter
+from zoo.configs import ImageClassifierConfig
+from zoo.errors import ZooError
+
+UNREADABLE = "Cannot read the image file"
+_UNREADABLE_PATTERN = re.compile(re.escape(UNREADABLE) + r" <<(.*?)>>", re.DOTALL)
+
+
+class Pipeline:
+    """Delivers batches of preprocessed images and labels for training, evaluation, prediction.
+
+    Images and labels take this way: load, shuffle, augment, batch, mix (MixUp, CutMix),
+    normalise, prefetch. Shuffling comes before decoding, so that it moves file names and not
+    pixels; normalising comes last and on whole batches, so that augmentation works on pixels
+    0-255 and the arithmetic is done once per batch.
+
+    Args:
+        source: `zoo.image_arrays.ImageSource`.
+        preprocess: `zoo.image.ImagePreprocess`, the same object that an export puts into the
+            served graph.
+        num_classes: int, length of the one-hot labels.
+    """
+
+    def __init__(self, source, preprocess, num_classes):
+        self.source = source
+        self.preprocess = preprocess
+        self.num_classes = num_classes
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes in the order of the logits.
+
+        None if the data does not name exactly `num_classes` classes or cannot be opened on this
+        machine.
+        """
+        try:
+            names = self.source.class_names
+        except ZooError:
+            return None
+        return names if names is not None and len(names) == self.num_classes else None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, "train" first, then "validation" and "test" if there are such."""
+        return self.source.splits
+
+    def num_examples(self, split) -> int:
+        """Returns how many examples an epoch over `split` has, corrupt ones not counted.
+
+        Also makes sure that the split can be delivered, and reads it if it fits into memory.
+
+        Raises:
+            ZooError: If there is no such split, it cannot be read or has more classes than the
+                model.
+        """
+        if self.source.num_classes > self.num_classes:
+            raise ZooError(
+                "The model must have an output for each class of the data. Received: "
+                f"{self.num_classes} outputs for the {self.source.num_classes} classes of "
+                f"{self.source.name}."
+            )
+        return self.source.num_examples(split)
+
+    @tf.autograph.experimental.do_not_convert
+    def batches(
+        self,
+        split,
+        batch_size,
+        *,
+        training=False,
+        seed=0,
+        augmentation=None,
+        epoch=None,
+        repeat=False,
+        drop_remainder=False,
+    ):
+        """Returns batches of a split; iterating once over them is one epoch.
+
+        The order and the augmentation depend on `seed` and the number of the epoch only, not on
+        timing, earlier draws or global seeds. The k-th iteration over a training dataset (k = 0,
+        1, ...) is epoch k. Keras sometimes starts an iteration just to look at a batch, so code
+        that must resume at an exact epoch should give the number itself, by `epoch`.
+
+        Args:
+            split: one of `splits`.
+            batch_size: int, at least 1.
+            training: bool. Shuffle, and augment if an `augmentation` is given.
+            seed: int, from 0 to 2^31 - 1.
+            augmentation: `zoo.augment.Augmentation` or None. Used with `training` only.
+            epoch: int, or a scalar int64 tensor inside of a tf.data function: deliver this
+                epoch at each iteration.
+            repeat: bool. Never end, but go on with the next epoch, from `epoch` or 0 on. A last
+                batch that is not full stays one, so an epoch always has the same steps.
+            drop_remainder: bool. Leave out the last batch if it is not full; gives the batches
+                a static shape, which TPUs need.
+
+        Returns:
+            tf.data.Dataset of `(images, labels)`: float32 (b, height, width, channels) and
+            float32 one-hot (b, num_classes).
+
+        Raises:
+            ZooError: If there is no such split, it cannot be read or it has more classes than
+                the model.
+            ValueError: If `batch_size` or `seed` is outside of its range.
+        """
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
+        if not 0 <= seed < 2**31:
+            raise ValueError(f"`seed` must be from 0 to 2^31 - 1. Received: seed={seed}.")
+
+        def make_reader():
+            num_examples = self.num_examples(split)
+            augmenter = None
+            if training and augmentation is not None:
+                augmenter = Augmenter(augmentation, self.preprocess)
+            return _EpochReader(
+                self, split, num_examples, batch_size, training, seed, augmenter, drop_remainder
+            )
+
+        reader = _run_eagerly(make_reader)
+        if repeat:
+            start = tf.cast(0 if epoch is None else epoch, tf.int64)
+            dataset = tf.data.Dataset.range(start, tf.int64.max).flat_map(reader.epoch)
+        elif epoch is not None or not training:
+            dataset = reader.epoch(tf.cast(0 if epoch is None else epoch, tf.int64))
+        else:
+            dataset = _iteration_numbers().flat_map(reader.epoch)
+        if not repeat:
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(reader.num_batches))
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the zoo together with the pipeline that feeds it.
+
+    Attributes:
+        name: name in the registry, such as "perceiver_digits_tiny".
+        config: the configuration it was built from, overrides included.
+        model: functional `keras.Model` from images, float32 (b, height, width, channels), to
+            logits, float32 (b, num_classes).
+        pipeline: `Pipeline` whose batches the model takes.
+    """
+
+    name: str
+    config: ImageClassifierConfig
+    model: keras.Model
+    pipeline: Pipeline
+
+
+def require_readable(readable, path):
+    """Ends the reading of a dataset with an error that `data_error` understands.
+
+    tf.data knows no Python exceptions: its functions run as a graph, also inside of
+    `model.fit`, and any failure arrives as a `tf.errors.InvalidArgumentError`. The path of the
+    file travels inside of the message.
+
+    Args:
+        readable: scalar bool tensor.
+        path: scalar string tensor, the file.
+    """
+    tf.debugging.Assert(readable, [tf.strings.join([UNREADABLE, " <<", path, ">>"])])
+
+
+def data_error(exception) -> ZooError | None:
+    """Returns the user's error behind an exception that came out of a dataset.
+
+    Args:
+        exception: what iterating over batches, or Keras's `fit`, `evaluate` or `predict`, raised.
+
+    Returns:
+        `ZooError` that names the file that cannot be read, or None if that was not the cause.
+
+    Example:
+
+    >>> try:
+    ...     model.fit(batches)
+    ... except tf.errors.InvalidArgumentError as error:
+    ...     raise data_error(error) or error
+    """
+    found = _UNREADABLE_PATTERN.search(str(exception))
+    return None if found is None else unreadable_file(found.group(1))
+
+
+def unreadable_file(path) -> ZooError:
+    """Returns the error about a file that is no image, or only a part of one."""
+    return ZooError(
+        f"{UNREADABLE} {path}: it is corrupt, truncated or no JPEG, PNG, BMP or GIF. Remove or "
+        "replace it, or leave such files out with --skip-corrupt (skip_corrupt=True)."
+    )
+
+
+class _EpochReader:
+    """Builds the dataset of one epoch, in Python or inside of a tf.data function."""
+
+    def __init__(
+        self, pipeline, split, num_examples, batch_size, training, seed, augmenter, drop_remainder
+    ):
+        self._source = pipeline.source
+        self._preprocess = pipeline.preprocess
+        self._num_classes = pipeline.num_classes
+        self._split = split
+        self._num_examples = num_examples
+        self._batch_size = batch_size
+        self._training = training
+        self._seed = seed
+        self._augmenter = augmenter
+        self._drop_remainder = drop_remainder
+        self._arrays = self._source.arrays(split)
+        full, rest = divmod(num_examples, batch_size)
+        self.num_batches = full if drop_remainder or not rest else full + 1
+
+    def epoch(self, epoch):
+        """Returns the batches of an epoch, given by a scalar int64 tensor."""
+        key = tf.random.fold_in(tf.constant([self._seed, 0], tf.int32), tf.cast(epoch, tf.int32))
+        order_key, example_key, batch_key = (tf.random.fold_in(key, i) for i in range(3))
+        order_key = order_key if self._training else None
+        one_by_one = (
+            self._augmenter is not None and self._augmenter.augmentation.changes_single_images
+        )
+        if self._arrays is not None and not one_by_one:
+            dataset = self._array_batches(order_key)
+        else:
+            dataset = self._example_batches(order_key, example_key)
+        finish = functools.partial(self._finish, batch_key)
+        return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _array_batches(self, order_key):
+        """Yields unaugmented batches from memory, one gather for each and no single examples."""
+        images, labels = self._arrays
+        size, num_examples = self._batch_size, self._num_examples
+        order = tf.range(num_examples, dtype=tf.int64)
+        if order_key is not None:
+            order = tf.random.experimental.stateless_shuffle(order, order_key)
+
+        def load(step):
+            rows = order[step * size : (step + 1) * size]
+            if self._drop_remainder:
+                rows = tf.ensure_shape(rows, (size,))
+            return self._preprocess.resize(tf.gather(images, rows)), tf.gather(labels, rows)
+
+        steps = tf.data.Dataset.range(self.num_batches)
+        return steps.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _example_batches(self, order_key, example_key):
+        """Yields batches of examples that were loaded, resized and augmented one by one."""
+
+        def load(position, example):
+            if self._augmenter is None:
+                return self._preprocess.resize(example["image"]), example["label"]
+            key = tf.random.fold_in(example_key, tf.cast(position, tf.int32))
+            return self._augmenter.example(example["image"], key), example["label"]
+
+        examples = self._source.examples(self._split, order_key).enumerate()
+        examples = examples.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        return examples.batch(self._batch_size, drop_remainder=self._drop_remainder)
+
+    def _finish(self, batch_key, step, batch):
+        """Augments, mixes and normalises a batch."""
+        images, labels = batch
+        labels = tf.one_hot(labels, self._num_classes, dtype=tf.float32)
+        if self._augmenter is not None:
+            key = tf.random.fold_in(batch_key, tf.cast(step, tf.int32))
+            images = self._augmenter.batch(images, tf.random.fold_in(key, 0))
+            images, labels = self._augmenter.mix(images, labels, tf.random.fold_in(key, 1))
+        return self._preprocess.normalise(images), labels
+
+
+def _run_eagerly(function):
+    """Returns what `function` returns, run outside of the graph that is being built, if any.
+
+    Reading data and creating Keras's layers, which own variables, is forbidden inside of a
+    tf.data function, and `tf.init_scope` lifts values out of it but not variables. A new thread
+    starts outside of every graph.
+    """
+    if tf.executing_eagerly():
+        return function()
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
+        return executor.submit(function).result()
+
+
+def _iteration_numbers():
+    """Returns a dataset of one number: how often it was iterated over before.
+
+    The count lives in a lookup table and not in a variable, which under `tf.distribute` would
+    be one of the strategy's, or in Python, which would need the interpreter's lock.
+    """
+    counts = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, default_value=0)
+    slot = tf.constant(0, tf.int64)
+
+    def count(_):
+        number = counts.lookup(slot)
+        counts.insert(slot, number + 1)
+        return number
+
+    return tf.data.Dataset.from_tensors(0).map(count)

@@ -1,0 +1,265 @@
+"""The folder of a training run: what is in it, and how it is written without losing anything.
+
+    config.json          name, overrides, data, recipe, seed, versions, class names
+    model.keras          the weights of the last epoch
+    metrics.csv          one row per epoch
+    training_curve.png   loss and accuracy of every epoch
+    logs/                for TensorBoard
+    checkpoint/          what `--resume` needs: weights, optimiser, epoch, history
+
+Every file is written under a temporary name, flushed to the disk and renamed, so a full disk,
+a crash or an interruption leaves the previous version in place.
+"""
+
+import contextlib
+import csv
+import errno
+import io
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from zoo.errors import ZooError
+from zoo.training_curve import draw_training_curve
+
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def replaced_atomically(path):
+    """Yields a temporary path whose file takes the place of `path` when the block ends well.
+
+    Args:
+        path: the file to write. The temporary file lies in the same folder and has the same
+            suffix.
+
+    Raises:
+        ZooError: If the disk is full. The previous file at `path` is intact in this case, as
+            it is after any other error.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.writing-{os.getpid()}{path.suffix}")
+    try:
+        with disk_errors_named(path):
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
+            _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def disk_errors_named(path):
+    """Turns "no space left" inside the block into a `ZooError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise ZooError(
+            f"The disk is full: could not write {str(path)!r} ({os.strerror(error.errno)}). "
+            "What was written before is intact."
+        ) from error
+
+
+def _flush(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class RunFolder:
+    """Reads and writes the folder of one training run.
+
+    Use `RunFolder.create(path, config)` for a new run and `RunFolder.open(path)` for one
+    that exists.
+
+    Attributes:
+        path: `pathlib.Path` of the folder.
+        config: dict, the contents of config.json.
+    """
+
+    def __init__(self, path, config):
+        self.path = Path(path)
+        self.config = config
+        self.model_path = self.path / "model.keras"
+        self.metrics_path = self.path / "metrics.csv"
+        self.curve_path = self.path / "training_curve.png"
+        self.log_path = self.path / "logs"
+        self.state_path = self.path / "checkpoint" / "state.npz"
+
+    @staticmethod
+    def check_absent(path):
+        """Raises a `ZooError` if something is at `path` already."""
+        if os.path.lexists(path):
+            raise ZooError(
+                f"The run folder {str(path)!r} exists already. Continue that run with --resume, "
+                "or choose another folder with --out."
+            )
+
+    @classmethod
+    def create(cls, path, config) -> "RunFolder":
+        """Makes a run folder, all at once: it appears with its config.json or not at all.
+
+        Raises:
+            ZooError: If something is at `path` already, or the disk is full.
+        """
+        path = Path(path)
+        cls.check_absent(path)
+        with disk_errors_named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            try:
+                temporary.chmod(0o755)
+                (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+                (temporary / "logs").mkdir()
+                (temporary / "checkpoint").mkdir()
+                cls.check_absent(path)
+                os.rename(temporary, path)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        return cls(path, config)
+
+    @classmethod
+    def open(cls, path) -> "RunFolder":
+        """Opens a run folder.
+
+        Raises:
+            ZooError: If `path` is not a run folder or its config.json cannot be read.
+        """
+        path = Path(path)
+        try:
+            config = json.loads((path / "config.json").read_text())
+        except FileNotFoundError:
+            raise ZooError(
+                f"{str(path)!r} must be the folder of a training run. "
+                "Received: a path without a config.json."
+            ) from None
+        except (NotADirectoryError, json.JSONDecodeError) as error:
+            raise ZooError(f"{str(path)!r} is not a readable run folder: {error}.") from error
+        return cls(path, config)
+
+    def save_state(self, model, epoch: int, history: dict):
+        """Writes what `--resume` needs, as one file.
+
+        Args:
+            model: compiled `keras.Model` with a built optimiser.
+            epoch: int, number of finished epochs.
+            history: dict of lists with one value per finished epoch.
+        """
+        arrays = {
+            f"{kind}/{i}": variable.numpy()
+            for kind, variables in _variables(model)
+            for i, variable in enumerate(variables)
+        }
+        progress = json.dumps({"epoch": epoch, "history": history})
+        with replaced_atomically(self.state_path) as path, open(path, "wb") as file:
+            np.savez(file, progress=np.array(progress), **arrays)
+
+    def load_state(self, model) -> tuple[int, dict]:
+        """Restores the last finished epoch into a compiled model with a built optimiser.
+
+        Returns:
+            The number of finished epochs and the history; `(0, {})` if none was finished.
+
+        Raises:
+            ZooError: If the checkpoint is not from this model.
+        """
+        if not self.state_path.exists():
+            return 0, {}
+        with np.load(self.state_path, allow_pickle=False) as arrays:
+            for kind, variables in _variables(model):
+                stored = [arrays[f"{kind}/{i}"] for i in range(_count(arrays, kind))]
+                expected = [tuple(v.shape) for v in variables]
+                if [value.shape for value in stored] != expected:
+                    raise ZooError(
+                        f"The checkpoint in {str(self.path)!r} is not from this model: "
+                        f"the shapes of its {kind} variables differ."
+                    )
+                for variable, value in zip(variables, stored, strict=True):
+                    variable.assign(value)
+        return self.finished_epochs()
+
+    def finished_epochs(self) -> tuple[int, dict]:
+        """Returns the number of epochs in the checkpoint and their history, `(0, {})` if none."""
+        if not self.state_path.exists():
+            return 0, {}
+        with np.load(self.state_path, allow_pickle=False) as arrays:
+            progress = json.loads(str(arrays["progress"]))
+        return progress["epoch"], progress["history"]
+
+    def save_model(self, model):
+        """Writes model.keras: architecture and weights, without the optimiser."""
+        import keras
+
+        with replaced_atomically(self.model_path) as path:
+            keras.Model(model.input, model.output, name=model.name).save(path)
+
+    def save_metrics(self, history: dict):
+        """Writes metrics.csv: epoch (from 1) and the columns of `METRICS`, one row per epoch."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("epoch", *METRICS))
+        for i in range(len(history.get("loss", ()))):
+            row = [f"{history[name][i]:.6g}" if history.get(name) else "" for name in METRICS]
+            writer.writerow((i + 1, *row))
+        with replaced_atomically(self.metrics_path) as path:
+            path.write_text(text.getvalue())
+
+    def draw_curve(self, history: dict):
+        """Writes training_curve.png, if an epoch was finished."""
+        if history.get("loss"):
+            with replaced_atomically(self.curve_path) as path:
+                draw_training_curve(history, path, title=self.config["name"])
+
+
+def _variables(model):
+    return ("model", model.variables), ("optimizer", model.optimizer.variables)
+
+
+def _count(arrays, kind):
+    return sum(name.startswith(f"{kind}/") for name in arrays.files)
+
+
+def load_run(path, *, with_data: bool = True):
+    """Builds the model of a run folder with its trained weights, in float32.
+
+    Args:
+        path: the run folder.
+        with_data: bool. If False, the run's data is not opened, so it need not be there: the
+            pipeline's `preprocess` and the class names in the configuration are those of the
+            run, but its batches are not.
+
+    Returns:
+        `(entry, config)`: a `zoo.pipeline.Entry` and the contents of config.json as a dict.
+
+    Raises:
+        ZooError: If `path` is not a run folder, nothing was trained in it yet, or the data is
+            missing.
+    """
+    from zoo import registry
+    from zoo.run_settings import as_setting
+
+    folder = RunFolder.open(path)
+    if not folder.model_path.exists():
+        raise ZooError(
+            f"The run folder {str(path)!r} must hold a trained model. "
+            "Received: no model.keras, as no epoch was finished."
+        )
+    config = folder.config
+    settings = {name: as_setting(value) for name, value in config["overrides"].items()}
+    if with_data:
+        settings |= {"data": config["data"], "skip_corrupt": config["skip_corrupt"]}
+    else:
+        settings["num_classes"] = config["num_classes"]
+    entry = registry.build(config["name"], **settings)
+    entry.model.load_weights(folder.model_path)
+    return entry, config

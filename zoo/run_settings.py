@@ -1,0 +1,134 @@
+"""What determines the weights of a training run, new or resumed."""
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.configs import configuration
+from zoo.errors import ZooError
+from zoo.recipes import RECIPES, Recipe
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that two runs must share to end with the same weights.
+
+    Attributes:
+        name: name of the model.
+        data: what it is trained on; None for the configuration's own.
+        overrides: dict of changed fields of the configuration.
+        seed: int from 0 to 2^31 - 1.
+        precision: one of `PRECISIONS`.
+        skip_corrupt: bool.
+        recipe: `zoo.recipes.Recipe`.
+    """
+
+    name: str
+    data: str | None
+    overrides: dict
+    seed: int
+    precision: str
+    skip_corrupt: bool
+    recipe: Recipe
+
+    def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise ZooError(
+                f"`precision` must be one of {', '.join(PRECISIONS)}. "
+                f"Received: precision={self.precision!r}."
+            )
+        if not 0 <= self.seed < 2**31:
+            raise ZooError(f"`seed` must be from 0 to 2^31 - 1. Received: seed={self.seed}.")
+
+
+def new_settings(name: str, given: dict, recipe_settings: dict) -> RunSettings:
+    """Completes the settings of a new run.
+
+    Args:
+        name: name of the model.
+        given: dict of the other fields of `RunSettings` but the recipe; None: the default.
+        recipe_settings: dict of changed fields of the model's recipe.
+
+    Raises:
+        ZooError: If a name or a value is wrong.
+    """
+    overrides = given["overrides"] or {}
+    config = configuration(name, **overrides)
+    return RunSettings(
+        name=name,
+        data=_data(given["data"], config),
+        overrides=overrides,
+        seed=given["seed"] or 0,
+        precision=given["precision"] or "float32",
+        skip_corrupt=given["skip_corrupt"] or False,
+        recipe=RECIPES[config.recipe].replace(**recipe_settings),
+    )
+
+
+def resumed_settings(folder, name: str, given: dict, recipe_settings: dict) -> RunSettings:
+    """Returns the settings of a run folder, if those that are given agree with them.
+
+    Args:
+        folder: `zoo.run_folder.RunFolder`.
+        name: name of the model.
+        given: as in `new_settings`; None: as in the run.
+        recipe_settings: as in `new_settings`.
+
+    Raises:
+        ZooError: If a setting differs from the run's; the message has both.
+    """
+    stored = dict(folder.config)
+    stored["overrides"] = {key: as_setting(v) for key, v in stored["overrides"].items()}
+    recipe = Recipe.from_dict(stored["recipe"])
+    now = {"name": name, **given, "data": _data(given["data"], configuration(name))}
+    wanted = recipe.replace(**recipe_settings)
+    changes = [(key, stored[key], value) for key, value in now.items() if value is not None]
+    changes += [(key, getattr(recipe, key), getattr(wanted, key)) for key in recipe_settings]
+    differing = [f"{key} was {old!r}, now {new!r}" for key, old, new in changes if old != new]
+    if differing:
+        raise ZooError(
+            f"A run is resumed with its own settings. In {str(folder.path)!r} "
+            f"{'; '.join(differing)}. Leave them out, or start a new run."
+        )
+    return RunSettings(name=name, **{key: stored[key] for key in given}, recipe=recipe)
+
+
+def run_config(settings: RunSettings, entry) -> dict:
+    """Returns the contents of a run's config.json."""
+    class_names = entry.pipeline.class_names
+    return {
+        "name": settings.name,
+        "data": settings.data,
+        "overrides": settings.overrides,
+        "seed": settings.seed,
+        "precision": settings.precision,
+        "skip_corrupt": settings.skip_corrupt,
+        "recipe": settings.recipe.to_dict(),
+        "num_classes": entry.config.num_classes,
+        "class_names": None if class_names is None else list(class_names),
+        "parameters": entry.model.count_params(),
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def as_setting(value):
+    """Returns a value of an override as it was before its way through JSON."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _data(data, config):
+    """Returns where the data is, valid in any working folder; None for the model's own."""
+    if data is None or data == config.dataset:
+        return None
+    return str(Path(data).absolute()) if Path(data).exists() else data

@@ -1,0 +1,219 @@
+"""Trains a model of the zoo on its data, and evaluates it."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from rich.console import Console
+
+from zoo import registry
+from zoo.distribution import (
+    check_batch_size,
+    even_batch_size,
+    get_strategy,
+    resolve_jit_compile,
+)
+from zoo.errors import ZooError
+from zoo.fit import data_errors_named, fit, held_out_split, steps_per_epoch
+from zoo.recipes import build_loss, build_optimizer
+from zoo.run_folder import RunFolder
+from zoo.run_settings import new_settings, resumed_settings, run_config
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came out of a training run.
+
+    Attributes:
+        name: name of the model.
+        path: the run folder.
+        history: dict of lists with one value per epoch: "loss", "accuracy", "learning_rate"
+            (at the epoch's first step), "seconds" and, if the data has a split to validate
+            on, "val_loss" and "val_accuracy". The losses include the label smoothing.
+        epochs: int, epochs trained, those before a `resume` included.
+        train_seconds: float, wall time of all epochs, validation included.
+        parameters: int, trainable and other parameters of the model.
+        test_split: the split of the figures below: "test", else "validation", else None.
+        test_accuracy: float in [0, 1], of the last weights; None without such a split.
+        test_loss: float, cross-entropy without label smoothing; None without such a split.
+        num_test_examples: int.
+    """
+
+    name: str
+    path: Path
+    history: dict
+    epochs: int
+    train_seconds: float
+    parameters: int
+    test_split: str | None
+    test_accuracy: float | None
+    test_loss: float | None
+    num_test_examples: int
+
+
+def train(
+    name: str,
+    *,
+    data: str | None = None,
+    out: str | Path | None = None,
+    overrides: dict | None = None,
+    seed: int | None = None,
+    strategy: str = "auto",
+    resume: bool = False,
+    skip_corrupt: bool = False,
+    precision: str | None = None,
+    jit_compile: bool | str = "auto",
+    console: Console | None = None,
+    **recipe_settings,
+) -> RunResult:
+    """Trains a model by its recipe and leaves a run folder behind.
+
+    The weights kept are those of the last epoch: nothing is selected on the held-out split,
+    which is "validation" if the data has one, else "test". Given the same settings, data,
+    device and versions, a run is reproducible, and a run that was interrupted and resumed ends
+    with the same weights as one that was not.
+
+    Args:
+        name: a name from `zoo.list_models()`.
+        data: what to train on, as in `zoo.build`; the configuration's own by default.
+        out: the run folder, which must not exist unless `resume`; "runs/NAME" by default.
+        overrides: fields of the model's configuration to change.
+        seed: int, of the initial weights, the order and the augmentation; 0 by default.
+        strategy: "auto", "one_device", "mirrored" or "tpu", see `zoo.distribution`.
+        resume: bool. Continue the run in `out` after its last finished epoch. Settings that
+            are not given are those of the run; one that is given and differs is an error.
+        skip_corrupt: bool. Leave out images that cannot be read instead of stopping.
+        precision: "float32" (default) or "mixed_bfloat16", which computes in bfloat16 and
+            keeps the weights in float32.
+        jit_compile: "auto", True or False, as in `keras.Model.compile`.
+        console: where the progress goes; standard output by default.
+        **recipe_settings: fields of `zoo.recipes.Recipe` to change, such as `epochs=3`.
+
+    Returns:
+        A `RunResult`.
+
+    Raises:
+        ZooError: If a setting is wrong, the data cannot be read, the run folder exists (or,
+            with `resume`, does not), the disk is full, or the loss becomes NaN or infinite.
+            What was written before stays.
+        TrainingInterrupted: After Ctrl-C. The last finished epoch is kept.
+    """
+    path = Path(out) if out is not None else Path("runs") / name
+    given = {
+        "data": data,
+        "overrides": overrides,
+        "seed": seed,
+        "precision": precision,
+        "skip_corrupt": skip_corrupt or None,
+    }
+    if resume:
+        folder = RunFolder.open(path)
+        settings = resumed_settings(folder, name, given, recipe_settings)
+    else:
+        RunFolder.check_absent(path)
+        settings = new_settings(name, given, recipe_settings)
+    strategy = get_strategy(strategy)
+    entry = _build_compiled(settings, strategy, resolve_jit_compile(jit_compile, strategy))
+    if not resume:
+        folder = RunFolder.create(path, run_config(settings, entry))
+    history = fit(entry, settings, folder, console or Console())
+    return _result(entry, settings, folder, history)
+
+
+def evaluate(entry, split: str = "test", batch_size: int = 256) -> dict:
+    """Measures a model on a split of its pipeline's data.
+
+    Args:
+        entry: `zoo.pipeline.Entry`.
+        split: one of `entry.pipeline.splits`.
+        batch_size: int > 0; it does not change the figures.
+
+    Returns:
+        dict of "loss" (float, mean cross-entropy), "accuracy" (float in [0, 1]) and
+        "num_examples" (int).
+
+    Raises:
+        ZooError: If the data has no such split, or cannot be read.
+    """
+    splits = entry.pipeline.splits
+    if split not in splits:
+        raise ZooError(f"`split` must be one of {', '.join(splits)}. Received: split={split!r}.")
+    model = entry.model
+    with model.distribute_strategy.scope():
+        evaluator = keras.Model(model.input, model.output)
+        evaluator.compile(
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            jit_compile=False,
+        )
+    num_examples = entry.pipeline.num_examples(split)
+    batch_size = even_batch_size(batch_size, num_examples, model.distribute_strategy)
+    batches = entry.pipeline.batches(split, batch_size)
+    with data_errors_named():
+        logs = evaluator.evaluate(batches, verbose=0, return_dict=True)
+    return {
+        "loss": float(logs["loss"]),
+        "accuracy": float(logs["accuracy"]),
+        "num_examples": num_examples,
+    }
+
+
+@contextlib.contextmanager
+def _dtype_policy(name):
+    """Makes `name` Keras's global dtype policy inside the block."""
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def _build_compiled(settings, strategy, jit_compile):
+    """Builds model, optimiser and compiled state from the seed, under the strategy."""
+    keras.utils.set_random_seed(settings.seed)
+    with strategy.scope(), _dtype_policy(settings.precision):
+        entry = registry.build(
+            settings.name,
+            data=settings.data,
+            skip_corrupt=settings.skip_corrupt,
+            **settings.overrides,
+        )
+        num_examples = entry.pipeline.num_examples("train")
+        check_batch_size(settings.recipe.batch_size, num_examples, strategy)
+        variables = entry.model.trainable_variables
+        optimizer = build_optimizer(
+            settings.recipe,
+            variables,
+            steps_per_epoch(entry, settings),
+            strategy.num_replicas_in_sync,
+        )
+        optimizer.build(variables)
+        entry.model.compile(
+            optimizer=optimizer,
+            loss=build_loss(settings.recipe),
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            jit_compile=jit_compile,
+        )
+    return entry
+
+
+def _result(entry, settings, folder, history):
+    split = held_out_split(entry, "test", "validation")
+    batch_size = max(settings.recipe.batch_size, 256)
+    measured = {"loss": None, "accuracy": None, "num_examples": 0}
+    if split is not None:
+        measured = evaluate(entry, split, batch_size)
+    return RunResult(
+        name=settings.name,
+        path=folder.path,
+        history=history,
+        epochs=settings.recipe.epochs,
+        train_seconds=sum(history["seconds"]),
+        parameters=entry.model.count_params(),
+        test_split=split,
+        test_accuracy=measured["accuracy"],
+        test_loss=measured["loss"],
+        num_test_examples=measured["num_examples"],
+    )

@@ -1,0 +1,41 @@
+"""Draws the curve of a training run."""
+
+
+def draw_training_curve(history: dict, path, title: str):
+    """Writes a PNG with the loss and the accuracy of every epoch.
+
+    Args:
+        history: dict of equally long lists with "loss", "accuracy", "learning_rate" and,
+            if the run validates, "val_loss" and "val_accuracy"; one value per epoch.
+        path: file to write, ending in ".png".
+        title: one line above the curves.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    loss_axes, accuracy_axes = figure.subplots(1, 2)
+    for axes, name, label in (
+        (loss_axes, "loss", "cross-entropy loss"),
+        (accuracy_axes, "accuracy", "accuracy"),
+    ):
+        for key, legend, colour in (
+            (name, "training", "#8a97a8"),
+            (f"val_{name}", "held out", "#c2410c"),
+        ):
+            values = history.get(key)
+            if values:
+                epochs = range(1, len(values) + 1)
+                marker = "o" if len(values) < 20 else None
+                axes.plot(epochs, values, color=colour, label=legend, marker=marker, markersize=3)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path, dpi=150)
