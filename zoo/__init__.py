@@ -10,6 +10,7 @@ _MODULE_OF = {
     "Pipeline": "zoo.pipeline",
     "ZooError": "zoo.errors",
     "build": "zoo.registry",
+    "build_model": "zoo.registry",
     "configuration": "zoo.configs",
     "evaluate": "zoo.training",
     "export": "zoo.saved_model",

@@ -166,13 +166,7 @@ def build_schedule(recipe: Recipe, steps_per_epoch: int):
 def build_optimizer(recipe: Recipe, variables, steps_per_epoch: int, num_replicas: int = 1):
     """Builds the optimiser of a recipe; call it inside `strategy.scope()`.
 
-    These are Keras's own optimisers. `keras.optimizers.Lamb` differs from the LAMB of the
-    published ImageNet runs (arXiv:1904.00962, algorithm 2, and the released Perceiver IO
-    training code): there the decay term is added to the Adam direction and the sum is scaled
-    by the trust ratio |w| / |update|; Keras first shrinks the weights by
-    `1 - learning_rate * weight_decay`, outside the trust ratio, and computes the ratio from
-    the Adam direction alone. With decay the two therefore take different steps; without it
-    they agree.
+    These are Keras's own optimisers, but for LAMB's weight decay, see `zoo.lamb`.
 
     Keras clips the gradients of each device before it adds them up. The limit is divided by
     `num_replicas`, so the sum never exceeds `recipe.clip_global_norm`; where clipping acts
@@ -198,12 +192,14 @@ def build_optimizer(recipe: Recipe, variables, steps_per_epoch: int, num_replica
         settings["momentum"] = recipe.momentum
     else:
         settings |= {name: getattr(recipe, name) for name in ("beta_1", "beta_2", "epsilon")}
-    settings["weight_decay"] = recipe.weight_decay or None
-    if recipe.optimizer == "adamw":
-        settings["weight_decay"] = recipe.weight_decay
+    if recipe.optimizer == "lamb":
+        from zoo.lamb import DecayingLamb
+
+        decay = {"decay": recipe.weight_decay, "decay_exclusions": recipe.weight_decay_exclusions}
+        return DecayingLamb(**settings, **decay)
+    settings["weight_decay"] = recipe.weight_decay
     classes = {
         "adamw": keras.optimizers.AdamW,
-        "lamb": keras.optimizers.Lamb,
         "adam": keras.optimizers.Adam,
         "sgd": keras.optimizers.SGD,
     }

@@ -45,7 +45,7 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     >>> entry.model.fit(entry.pipeline.batches("train", 64, training=True))
     """
     config = configuration(name, **overrides)
-    build_model, build_pipeline = BUILDERS[type(config)]
+    _, build_pipeline = BUILDERS[type(config)]
     pipeline = build_pipeline(config, data or config.dataset, skip_corrupt=skip_corrupt)
     if data is not None and "num_classes" not in overrides:
         config = dataclasses.replace(config, num_classes=pipeline.source.num_classes)
@@ -56,9 +56,22 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     return Entry(name=name, config=config, model=model, pipeline=pipeline)
 
 
+def build_model(config, name="model"):
+    """Return the model of a configuration, without a pipeline and with random weights.
+
+    Args:
+        config: what `configuration` returns.
+        name: str, name of the model.
+
+    Returns:
+        functional `keras.Model`.
+    """
+    make_model, _ = BUILDERS[type(config)]
+    return make_model(config, name)
+
+
 def parameter_count(config):
     """Return the number of trainable parameters of a configuration without building it."""
-    build_model, _ = BUILDERS[type(config)]
     return count_parameters(functools.partial(build_model, config))
 
 
