@@ -22,6 +22,7 @@ import functools
 import itertools
 import math
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -29,6 +30,7 @@ MASKED_SCORE = -1e30
 SMALLEST_TOTAL = 1e-25
 # A tile's left factor is rebuilt for every tile, which costs as much as this many more inputs.
 TILE_OVERHEAD = 300
+BLOCK_BYTES = 2**28
 
 
 @functools.lru_cache(maxsize=256)
@@ -52,8 +54,12 @@ def product_width(tile, content_channels):
     return content_channels + sum(tile) + 1
 
 
-def gather_grid(folded, content, axes, mask, epsilon, dropout=None):
+def gather_grid(folded, content, axes, mask, epsilon, dropout=None, block_bytes=BLOCK_BYTES):
     """Return the attention-weighted sums of a grid's rows, which are never put together.
+
+    Where the scores of an example take more than `block_bytes`, the grid is read in blocks of
+    rows of its first axis, one after the other, and the backward pass computes a block again
+    instead of keeping its scores (not under dropout, whose draws would differ).
 
     Args:
         folded: float32 `(b, heads_and_queries, channels)`, see `folded.fold_queries`, of
@@ -63,46 +69,49 @@ def gather_grid(folded, content, axes, mask, epsilon, dropout=None):
         mask: bool `(b, m)` or None.
         epsilon: float, of the layer normalisation.
         dropout: function on the unnormalised attention weights, or None.
+        block_bytes: int, memory for the scores of one example.
 
     Returns:
         (gathered, total) as `folded.unfold_values` takes them, grouped as `folded` is.
     """
-    content_channels = content.shape[-1]
-    tiles = _Tiles(tuple(content.shape[1:-1]), content_channels)
-    widths = [content_channels, *(table.shape[-1] for table in axes)]
+    widths = [content.shape[-1], *(table.shape[-1] for table in axes)]
     content_queries, *axis_queries = _split(folded, widths)
     tables = [
         ops.einsum("bnc,sc->bns", part, table)
         for part, table in zip(axis_queries, axes, strict=True)
     ]
     inverse_sigma = _inverse_sigma(content, axes, epsilon)
-    right = tiles.right(content * inverse_sigma, inverse_sigma)
-    left = tiles.left(content_queries, tables)
+    # What a block takes its share of, and along which axis.
+    parts = [(content, 1), (inverse_sigma, 1), (tables[0], 2), (axes[0], 0)]
     if mask is not None:
-        masked = ops.where(ops.reshape(mask, ops.shape(inverse_sigma)), 0.0, MASKED_SCORE)
-        masked = tiles.cut(masked)
+        parts.append((ops.where(ops.reshape(mask, ops.shape(inverse_sigma)), 0.0, MASKED_SCORE), 1))
+    size = content.shape[1]
+    rows = size if dropout else block_rows(content.shape[1:-1], folded.shape[1], block_bytes)
 
     def gather(shift):
-        """Return exp(scores - shift) times `right`, and the sum of the weights alone."""
-        factor = ops.concatenate([left, tiles.spread(-shift)], axis=-1)
-        scoring = right
-        if mask is not None:
-            factor = ops.concatenate([factor, ops.ones_like(factor[..., :1])], axis=-1)
-            scoring = ops.concatenate([right, masked], axis=-1)
-        weights = ops.exp(ops.einsum("btnk,btmk->btnm", factor, scoring))
-        total = None
-        if dropout is not None:
-            total = ops.sum(weights, axis=(1, 3))[..., None]
-            weights = dropout(weights)
-        sums = ops.einsum("btnm,btmk->btnk", weights, right)
-        *sums, kept = tiles.merge(sums, axes)
-        return ops.concatenate(sums, axis=-1), kept, kept if total is None else total
+        # Rematerialisation wants every tensor that has a gradient as an argument.
+        streamed = rows < size
+        block = keras.remat(_gather_block) if streamed else _gather_block
+
+        def one_block(content, inverse_sigma, table, axis, *masked):
+            queries = content_queries, [table, *tables[1:]], shift
+            others = {"dropout": dropout} if dropout else {}
+            return block(*queries, content, inverse_sigma, [axis, *axes[1:]], *masked, **others)
+
+        if not streamed:
+            return one_block(*(part for part, _ in parts))
+        zeros = (ops.zeros_like(folded), ops.zeros_like(shift), ops.zeros_like(shift))
+        return _over_blocks(one_block, ops.add, zeros, parts, rows)
 
     def largest_score():
-        scores = ops.einsum("btnk,btmk->btnm", left, right[..., :-1])
-        if mask is not None:
-            scores = scores + ops.swapaxes(masked, 2, 3)
-        return ops.stop_gradient(ops.max(scores, axis=(1, 3))[..., None])
+        def one_block(content, inverse_sigma, table, axis, *masked):
+            queries = content_queries, [table, *tables[1:]]
+            return (_largest_score(*queries, content, inverse_sigma, *masked),)
+
+        lowest = ops.full_like(content_queries[..., :1], MASKED_SCORE)
+        (largest,) = _over_blocks(one_block, ops.maximum, (lowest,), parts, rows)
+        # Above the masked scores, so that a query that may attend to nothing gathers nothing.
+        return ops.stop_gradient(ops.maximum(largest, MASKED_SCORE / 2))
 
     bound = _score_bound(content_queries, tables, content, inverse_sigma)
     sums, kept, total = gather(ops.stop_gradient(bound))
@@ -113,6 +122,77 @@ def gather_grid(folded, content, axes, mask, epsilon, dropout=None):
     )
     inverse = ops.where(total > 0, 1.0 / ops.maximum(total, SMALLEST_TOTAL), 0.0)
     return sums * inverse, kept * inverse
+
+
+def block_rows(sizes, heads_and_queries, block_bytes):
+    """Return how many rows of the first axis have scores of at most `block_bytes`, at least 1."""
+    row_bytes = 4 * heads_and_queries * math.prod(sizes[1:])
+    return min(max(block_bytes // row_bytes, 1), sizes[0])
+
+
+def _over_blocks(one_block, combine, initial, parts, rows):
+    """Return the combined results of blocks of rows.
+
+    Args:
+        one_block: function of a block's share of every part, returns a tuple of tensors.
+        combine: function of two tensors, such as a sum.
+        initial: tuple of tensors to start from.
+        parts: list of (tensor, axis to cut).
+        rows: int, length of a block; the last one may be shorter.
+    """
+
+    def share(start, length):
+        return [_slice(part, axis, start, length) for part, axis in parts]
+
+    def step(index, carry):
+        # A block waits for the one before: computed at once, they would fill the memory.
+        wait = 0.0 * ops.sum(ops.stop_gradient(carry[-1]))
+        content, *others = share(index * rows, rows)
+        return tuple(map(combine, carry, one_block(content + wait, *others)))
+
+    first, axis = parts[0]
+    size = first.shape[axis]
+    carry = ops.fori_loop(0, size // rows, step, initial)
+    if size % rows:
+        carry = map(combine, carry, one_block(*share(size - size % rows, size % rows)))
+    return tuple(carry)
+
+
+def _slice(x, axis, start, length):
+    starts, shape = [0] * len(x.shape), list(ops.shape(x))
+    starts[axis], shape[axis] = start, length
+    return ops.slice(x, starts, shape)
+
+
+def _gather_block(
+    content_queries, tables, shift, content, inverse_sigma, axes, masked=None, dropout=None
+):
+    """Return sums over a block of exp(score - shift) times: rows, 1, and 1 before dropout."""
+    tiles = _Tiles(tuple(content.shape[1:-1]), content.shape[-1])
+    right = tiles.right(content * inverse_sigma, inverse_sigma)
+    left = tiles.left(content_queries, tables, -shift)
+    scoring = right
+    if masked is not None:
+        left = ops.concatenate([left, ops.ones_like(left[..., :1])], axis=-1)
+        scoring = ops.concatenate([right, tiles.cut(masked)], axis=-1)
+    weights = ops.exp(ops.einsum("btnk,btmk->btnm", left, scoring))
+    total = None
+    if dropout is not None:
+        total = ops.sum(weights, axis=(1, 3))[..., None]
+        weights = dropout(weights)
+    *sums, kept = tiles.merge(ops.einsum("btnm,btmk->btnk", weights, right), axes)
+    return ops.concatenate(sums, axis=-1), kept, kept if total is None else total
+
+
+def _largest_score(content_queries, tables, content, inverse_sigma, masked=None):
+    """Return the largest score of each query in a block, `(b, n, 1)`."""
+    tiles = _Tiles(tuple(content.shape[1:-1]), content.shape[-1])
+    right = tiles.right(content * inverse_sigma, inverse_sigma)
+    left = tiles.left(content_queries, tables, ops.zeros_like(content_queries[..., :1]))
+    scores = ops.einsum("btnk,btmk->btnm", left, right)
+    if masked is not None:
+        scores = scores + ops.swapaxes(tiles.cut(masked), 2, 3)
+    return ops.max(scores, axis=(1, 3))[..., None]
 
 
 def _split(x, widths):
@@ -180,8 +260,8 @@ class _Tiles:
         ]
         return np.concatenate(columns, axis=-1)
 
-    def left(self, content_queries, tables):
-        """The factor of the queries but its last column, `(b, tiles, n, width - 1)`."""
+    def left(self, content_queries, tables, shift):
+        """The factor of the queries, `(b, tiles, n, width)`."""
         batch_size, num_queries, _ = ops.shape(content_queries)
         parts = [self.spread(content_queries)]
         for axis, table in enumerate(tables):
@@ -194,7 +274,7 @@ class _Tiles:
             full = (batch_size, *self.counts, num_queries, length)
             full_flat = (batch_size, math.prod(self.counts), num_queries, length)
             parts.append(ops.reshape(ops.broadcast_to(table, full), full_flat))
-        return ops.concatenate(parts, axis=-1)
+        return ops.concatenate([*parts, self.spread(shift)], axis=-1)
 
     def spread(self, values):
         """`(b, n, k)`, the same for every tile: `(b, tiles, n, k)`."""

@@ -4,7 +4,7 @@ import pytest
 import reference
 
 from perceiver_tf import CrossAttend, CrossAttention, FourierInputs, LatentArray
-from perceiver_tf.layers import byte_array, separable
+from perceiver_tf.layers import byte_array
 from perceiver_tf.layers.cross_attention import choose_implementation
 
 B, N = 2, 3
@@ -185,10 +185,3 @@ def test_separable_needs_a_grid_and_a_known_implementation(random):
         CrossAttention(implementation="separable")(queries, np.zeros((B, 5, 7), "float32"))
     with pytest.raises(ValueError, match="Received: implementation='fast'"):
         CrossAttention(implementation="fast")
-
-
-def test_tiles_divide_the_grid_and_keep_the_product_narrow():
-    for sizes in ((224, 224), (28, 28), (16, 224, 224), (30720,), (197, 7)):
-        tile = separable.tile_shape(sizes, 3)
-        assert all(size % t == 0 for size, t in zip(sizes, tile, strict=True))
-    assert separable.product_width(separable.tile_shape((224, 224), 3), 3) < 64
