@@ -3,7 +3,10 @@ import numpy as np
 import pytest
 
 import zoo
+from perceiver_tf import perceiver
+from perceiver_tf.layers.byte_array import assemble
 from zoo.configs import MODELS, configuration
+from zoo.image_models import image_adapter
 from zoo.recipes import RECIPES
 from zoo.registry import parameter_count
 
@@ -15,9 +18,9 @@ PARAMETERS = {
     "perceiver_io_imagenet_fourier": 48_440_627,
     "perceiver_io_imagenet_learned": 62_255_848,
     "perceiver_io_imagenet_conv": 48_646_522,
-    "perceiver_digits_tiny": 0,
-    "perceiver_mnist_small": 0,
-    "perceiver_cifar10_small": 0,
+    "perceiver_digits_tiny": 280_172,
+    "perceiver_mnist_small": 190_396,
+    "perceiver_cifar10_small": 426_528,
 }
 
 
@@ -93,3 +96,21 @@ def test_wrong_names_and_values_are_one_clear_line(name, settings, message):
 def test_missing_weights_are_one_clear_line(tmp_path):
     with pytest.raises(zoo.ZooError, match="no weights at .*nothing.keras"):
         zoo.build("perceiver_digits_tiny", weights=tmp_path / "nothing.keras")
+
+
+def test_mnist_model_does_not_know_the_order_of_the_pixels(random):
+    """One permutation of the pixels together with their positions leaves the outputs equal."""
+    config = zoo.configuration("perceiver_mnist_small")
+    images = random.normal(size=(3, *config.image_shape)).astype("float32")
+    model = zoo.build_model(config)
+    rows = np.asarray(assemble(image_adapter(config)(images)))
+    on_rows = perceiver(
+        keras.Input(rows.shape[1:], name="rows"),
+        lambda rows: rows,
+        config.num_classes,
+        config.architecture,
+    )
+    on_rows.set_weights(model.get_weights())
+    permuted = rows[:, random.permutation(rows.shape[1])]
+    assert np.abs(permuted - rows).max() > 1
+    np.testing.assert_allclose(on_rows(permuted), model(images), atol=1e-5)
