@@ -221,7 +221,7 @@ def build_loss(recipe: Recipe):
 
 RECIPES = {
     "digits": Recipe(
-        epochs=150,
+        epochs=120,
         batch_size=64,
         optimizer="adamw",
         learning_rate=2e-3,
