@@ -221,7 +221,7 @@ def build_loss(recipe: Recipe):
 
 RECIPES = {
     "digits": Recipe(
-        epochs=120,
+        epochs=170,
         batch_size=64,
         optimizer="adamw",
         learning_rate=2e-3,
