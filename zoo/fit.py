@@ -13,6 +13,8 @@ from zoo.errors import ZooError
 from zoo.pipeline import data_error
 from zoo.run_folder import disk_errors_named
 
+EVALUATION_BATCH = 256
+
 
 class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C during training, after what was trained was kept.
@@ -60,7 +62,7 @@ def _fit_epochs(entry, settings, folder, console, first_epoch, history):
     try:
         entry.model.fit(
             _training_batches(entry, settings, first_epoch),
-            validation_data=_validation_batches(entry, recipe.batch_size),
+            validation_data=_validation_batches(entry, max(recipe.batch_size, EVALUATION_BATCH)),
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             steps_per_epoch=steps,

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+import re
 
 from perceiver_tf.models.skeleton import count_parameters
 from zoo.configs import MODELS, ImageClassifierConfig, configuration
@@ -50,7 +51,10 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     if data is not None and "num_classes" not in overrides:
         config = dataclasses.replace(config, num_classes=pipeline.source.num_classes)
         pipeline = Pipeline(pipeline.source, pipeline.preprocess, config.num_classes)
-    model = build_model(config, name)
+    try:
+        model = build_model(config, name)
+    except (TypeError, ValueError) as error:
+        raise ZooError(f"{name} cannot be built so: {_reason(error)}") from error
     if weights is not None:
         load_weights(model, weights)
     return Entry(name=name, config=config, model=model, pipeline=pipeline)
@@ -86,9 +90,17 @@ def load_weights(model, path):
         ZooError: if there is no such file, or its weights are not those of this model.
     """
     if not pathlib.Path(path).is_file():
-        raise ZooError(f"there are no weights at {path}")
+        raise ZooError(f"There are no weights at {path}.")
     try:
         model.load_weights(path)
     except (ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ZooError(f"the weights at {path} are not those of {model.name}: {reason}") from error
+        raise ZooError(
+            f"The weights at {path} are not those of {model.name}: {_reason(error)}"
+        ) from error
+
+
+def _reason(error):
+    """Return the line of a Keras error that tells the cause, without colours."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
+    lines = [line.strip() for line in lines if line.strip()]
+    return next((line for line in lines if not line.startswith("Exception encountered")), "")

@@ -86,7 +86,8 @@ def resumed_settings(folder, name: str, given: dict, recipe_settings: dict) -> R
     stored = dict(folder.config)
     stored["overrides"] = {key: as_setting(v) for key, v in stored["overrides"].items()}
     recipe = Recipe.from_dict(stored["recipe"])
-    now = {"name": name, **given, "data": _data(given["data"], configuration(name))}
+    config = configuration(name, **(given["overrides"] or stored["overrides"]))
+    now = {"name": name, **given, "data": _data(given["data"], config)}
     wanted = recipe.replace(**recipe_settings)
     changes = [(key, stored[key], value) for key, value in now.items() if value is not None]
     changes += [(key, getattr(recipe, key), getattr(wanted, key)) for key in recipe_settings]

@@ -15,7 +15,7 @@ from zoo.distribution import (
     resolve_jit_compile,
 )
 from zoo.errors import ZooError
-from zoo.fit import data_errors_named, fit, held_out_split, steps_per_epoch
+from zoo.fit import EVALUATION_BATCH, data_errors_named, fit, held_out_split, steps_per_epoch
 from zoo.recipes import build_loss, build_optimizer
 from zoo.run_folder import RunFolder
 from zoo.run_settings import new_settings, resumed_settings, run_config
@@ -201,7 +201,7 @@ def _build_compiled(settings, strategy, jit_compile):
 
 def _result(entry, settings, folder, history):
     split = held_out_split(entry, "test", "validation")
-    batch_size = max(settings.recipe.batch_size, 256)
+    batch_size = max(settings.recipe.batch_size, EVALUATION_BATCH)
     measured = {"loss": None, "accuracy": None, "num_examples": 0}
     if split is not None:
         measured = evaluate(entry, split, batch_size)

@@ -51,6 +51,7 @@ class Attention(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_masking = True  # the result has a row, and a mask, for each query
         if num_heads < 1:
             raise ValueError(f"`num_heads` must be at least 1. Received: num_heads={num_heads}.")
         if not 0 <= dropout < 1:
@@ -115,8 +116,9 @@ class Attention(keras.layers.Layer):
             `(b, n, v_channels)`.
         """
         scale = (queries.shape[-1] // self.num_heads) ** -0.5
+        queries, keys = (ops.cast(x, "float32") for x in (queries, keys))
         queries, keys, values = (self._split_heads(x) for x in (queries * scale, keys, values))
-        scores = ops.cast(ops.einsum("bhnc,bhmc->bhnm", queries, keys), "float32")
+        scores = ops.einsum("bhnc,bhmc->bhnm", queries, keys)
         weights = masked_softmax(scores, None if mask is None else mask[:, None])
         weights = ops.cast(self.weights_dropout(weights, training=training), values.dtype)
         return self._merge_heads(ops.einsum("bhnm,bhmc->bhnc", weights, values))

@@ -3,10 +3,9 @@
 import keras
 from keras import ops
 
+from perceiver_tf.choices import GELUS
 from perceiver_tf.layers.attention import Attention
 from perceiver_tf.layers.cross_attention import EPSILON, CrossAttention
-
-GELUS = ("tanh", "erf")
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -32,6 +31,7 @@ class MLP(keras.layers.Layer):
 
     def __init__(self, widening_factor=1, dropout=0.0, gelu="tanh", **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         if gelu not in GELUS:
             raise ValueError(f"`gelu` must be one of {GELUS}. Received: gelu={gelu!r}.")
         self.widening_factor = widening_factor
@@ -76,6 +76,7 @@ class _AttentionBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.num_heads = num_heads
         self.qk_channels = qk_channels
         self.v_channels = v_channels

@@ -40,8 +40,10 @@ def is_separable(description):
 
 
 def part_widths(description):
-    """Return the widths of the parts of a grid's row: content, then each axis's table."""
-    tables = description.get("axes") or []
+    """Return the widths of the parts of a row: content, then each table of positions."""
+    tables = list(description.get("axes") or [])
+    if description.get("positions") is not None:
+        tables.append(description["positions"])
     return [description["content"].shape[-1], *(table.shape[-1] for table in tables)]
 
 
@@ -76,7 +78,8 @@ def assemble(description):
     Returns:
         `(b, m, channels)` with the channels in the published order: content, then the
         coordinates of all axes, then their sines, then their cosines (or, for `positions`,
-        content and positions). float32 when there are axes.
+        content and positions). float32 when there are positions of either kind, whatever the
+        content's dtype; the content's dtype otherwise.
     """
     content = description["content"]
     batch_size, *sizes, channels = ops.shape(content)
@@ -89,8 +92,8 @@ def assemble(description):
     else:
         return rows
     shape = (batch_size, ops.shape(rows)[1], positions.shape[-1])
-    positions = ops.broadcast_to(ops.cast(positions, rows.dtype)[None], shape)
-    return ops.concatenate([rows, positions], axis=-1)
+    positions = ops.broadcast_to(ops.cast(positions, "float32")[None], shape)
+    return ops.concatenate([ops.cast(rows, "float32"), positions], axis=-1)
 
 
 def rows_mask(description, mask=None):

@@ -5,11 +5,12 @@ import math
 import keras
 from keras import ops
 
+from perceiver_tf.choices import IMPLEMENTATIONS
 from perceiver_tf.layers import byte_array, folded, separable
 from perceiver_tf.layers.attention import Attention
 
 EPSILON = 1e-5
-IMPLEMENTATIONS = ("auto", "dense", "folded", "separable")
+TYPICAL_QUERIES = 256
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -144,7 +145,7 @@ def choose_implementation(description, num_queries, num_heads, projected_channel
 
     Args:
         description: byte array, tensors or their shapes' stand-ins.
-        num_queries: int.
+        num_queries: int, or None where it is unknown until call time.
         num_heads: int.
         projected_channels: int, `qk_channels + v_channels`.
 
@@ -159,13 +160,15 @@ def multiply_adds(description, num_queries, num_heads, projected_channels):
     """Return the multiply-adds of each implementation that is possible, per example.
 
     Counted are the products that differ: keys, values, scores, weighted sums, folding. Where
-    the number of rows is unknown until call time, the costs are those of one row.
+    the number of rows is unknown until call time, the costs are those of one row; an unknown
+    number of queries counts as `TYPICAL_QUERIES`.
     """
+    num_queries = num_queries or TYPICAL_QUERIES
     content = description["content"]
     sizes = content.shape[1:-1]
     known = all(size is not None for size in sizes)
     rows = math.prod(sizes) if known else 1
-    channels = byte_array.num_channels(keras.tree.map_structure(lambda x: x.shape, description))
+    channels = sum(byte_array.part_widths(description))
     folding = num_queries * channels * projected_channels if known else 0
     costs = {
         "dense": rows * (channels + num_queries) * projected_channels,
@@ -173,7 +176,7 @@ def multiply_adds(description, num_queries, num_heads, projected_channels):
     }
     if byte_array.is_separable(description):
         tile = separable.tile_shape(tuple(sizes), content.shape[-1])
-        width = separable.product_width(tile, content.shape[-1])
+        width = separable.product_cost(tile, content.shape[-1])
         tables = sum(math.prod(table.shape) for table in description["axes"])
         costs["separable"] = folding + 2 * num_heads * num_queries * (rows * width + tables)
     return costs

@@ -44,6 +44,7 @@ class LatentTransformer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.num_self_attends_per_block = num_self_attends_per_block
         self.num_blocks = num_blocks
         self.share_blocks = share_blocks

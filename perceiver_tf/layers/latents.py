@@ -19,7 +19,7 @@ class LatentArray(keras.layers.Layer):
             arXiv:2103.03206 figure 6).
 
     Call arguments:
-        inputs: any tensor `(b, ...)`; only its batch size is read.
+        inputs: any tensor `(b, ...)`, or a dict or list of such; only the batch size is read.
 
     Returns:
         `(b, num_latents, latent_channels)` in the compute dtype, equal for every example.
@@ -40,8 +40,11 @@ class LatentArray(keras.layers.Layer):
 
     def call(self, inputs):
         latents = ops.cast(self.latents, self.compute_dtype)
-        shape = (ops.shape(inputs)[0], self.num_latents, self.latent_channels)
+        batch_size = ops.shape(keras.tree.flatten(inputs)[0])[0]
+        shape = (batch_size, self.num_latents, self.latent_channels)
         return ops.broadcast_to(latents[None], shape)
 
-    def compute_output_shape(self, inputs_shape):
-        return (inputs_shape[0], self.num_latents, self.latent_channels)
+    def compute_output_spec(self, inputs):
+        batch_size = keras.tree.flatten(inputs)[0].shape[0]
+        shape = (batch_size, self.num_latents, self.latent_channels)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)

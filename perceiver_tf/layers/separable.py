@@ -26,7 +26,8 @@ import keras
 import numpy as np
 from keras import ops
 
-MASKED_SCORE = -1e30
+from perceiver_tf.layers.attention import MASKED_SCORE
+
 SMALLEST_TOTAL = 1e-25
 # A tile's left factor is rebuilt for every tile, which costs as much as this many more inputs.
 TILE_OVERHEAD = 300
@@ -43,15 +44,13 @@ def tile_shape(sizes, content_channels):
     """
     divisors = [[t for t in range(1, size + 1) if size % t == 0] for size in sizes]
 
-    def cost(tile):
-        return product_width(tile, content_channels) * (1 + TILE_OVERHEAD / math.prod(tile))
-
-    return min(itertools.product(*divisors), key=cost)
+    return min(itertools.product(*divisors), key=lambda tile: product_cost(tile, content_channels))
 
 
-def product_width(tile, content_channels):
-    """Return how many multiply-adds a score takes in tiles of that shape."""
-    return content_channels + sum(tile) + 1
+def product_cost(tile, content_channels):
+    """Return how many multiply-adds a score takes in tiles of that shape, their making included."""
+    width = content_channels + sum(tile) + 1
+    return width * (1 + TILE_OVERHEAD / math.prod(tile))
 
 
 def gather_grid(folded, content, axes, mask, epsilon, dropout=None, block_bytes=BLOCK_BYTES):
@@ -59,7 +58,8 @@ def gather_grid(folded, content, axes, mask, epsilon, dropout=None, block_bytes=
 
     Where the scores of an example take more than `block_bytes`, the grid is read in blocks of
     rows of its first axis, one after the other, and the backward pass computes a block again
-    instead of keeping its scores (not under dropout, whose draws would differ).
+    instead of keeping its scores (not under dropout, whose draws would differ, nor for a
+    number of queries that is unknown until call time).
 
     Args:
         folded: float32 `(b, heads_and_queries, channels)`, see `folded.fold_queries`, of
@@ -85,8 +85,10 @@ def gather_grid(folded, content, axes, mask, epsilon, dropout=None, block_bytes=
     parts = [(content, 1), (inverse_sigma, 1), (tables[0], 2), (axes[0], 0)]
     if mask is not None:
         parts.append((ops.where(ops.reshape(mask, ops.shape(inverse_sigma)), 0.0, MASKED_SCORE), 1))
-    size = content.shape[1]
-    rows = size if dropout else block_rows(content.shape[1:-1], folded.shape[1], block_bytes)
+    size, num_queries = content.shape[1], folded.shape[1]
+    rows = size
+    if not dropout and num_queries is not None:
+        rows = block_rows(content.shape[1:-1], num_queries, block_bytes)
 
     def gather(shift):
         # Rematerialisation wants every tensor that has a gradient as an argument.

@@ -1,11 +1,11 @@
 """Architectures as frozen dataclasses; the defaults are the papers' ImageNet models.
 
-This module imports nothing, so that configurations can be listed without loading Keras.
+This module does not import Keras, so that configurations can be listed without loading Keras.
 """
 
 from dataclasses import dataclass
 
-SHARING_SCHEMES = ("all_but_first_cross_attend", "all", "none")
+from perceiver_tf.choices import GELUS, IMPLEMENTATIONS, SHARING_SCHEMES
 
 
 def _check_positive(config, *names):
@@ -25,9 +25,19 @@ def _check_rates(config, *names):
             )
 
 
+def _check_choice(config, name, choices):
+    if getattr(config, name) not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {choices}. Received: {name}={getattr(config, name)!r}."
+        )
+
+
 def _check_divisible(config, channels_name, heads_name):
     channels, heads = getattr(config, channels_name), getattr(config, heads_name)
-    if channels is not None and channels % heads:
+    if channels is None:
+        return
+    _check_positive(config, channels_name)
+    if channels % heads:
         raise ValueError(
             f"`{channels_name}` must be divisible by `{heads_name}`. "
             f"Received: {channels_name}={channels}, {heads_name}={heads}."
@@ -94,8 +104,13 @@ class EncoderConfig:
         _check_divisible(self, "self_attention_v_channels", "num_self_attention_heads")
         _check_divisible(self, "cross_attention_qk_channels", "num_cross_attention_heads")
         _check_divisible(self, "cross_attention_v_channels", "num_cross_attention_heads")
-        if self.gelu not in ("tanh", "erf"):
-            raise ValueError(f'`gelu` must be "tanh" or "erf". Received: gelu={self.gelu!r}.')
+        _check_choice(self, "gelu", GELUS)
+        _check_choice(self, "cross_attention_implementation", IMPLEMENTATIONS)
+        if not self.latent_init_scale > 0:
+            raise ValueError(
+                "`latent_init_scale` must be greater than 0. "
+                f"Received: latent_init_scale={self.latent_init_scale}."
+            )
 
 
 @dataclass(frozen=True)
@@ -115,10 +130,7 @@ class PerceiverConfig(EncoderConfig):
     def __post_init__(self):
         super().__post_init__()
         _check_positive(self, "num_cross_attends")
-        if self.sharing not in SHARING_SCHEMES:
-            raise ValueError(
-                f"`sharing` must be one of {SHARING_SCHEMES}. Received: sharing={self.sharing!r}."
-            )
+        _check_choice(self, "sharing", SHARING_SCHEMES)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,29 @@
-"""The layers that both models build from a configuration."""
+"""What both models make of a configuration: its completion, and the encoder's layers."""
+
+import dataclasses
 
 from perceiver_tf.layers.blocks import CrossAttend
 from perceiver_tf.layers.latent_transformer import LatentTransformer
+
+
+def configured(config_class, config, overrides):
+    """Return a configuration of that class with some fields replaced.
+
+    Args:
+        config_class: `PerceiverConfig` or `PerceiverIOConfig`.
+        config: one of these, or None for the defaults.
+        overrides: dict of fields.
+
+    Raises:
+        TypeError: if `config` is of another class or there is no such field.
+        ValueError: if a field has an invalid value.
+    """
+    config = config_class() if config is None else config
+    if not isinstance(config, config_class):
+        raise TypeError(
+            f"`config` must be a {config_class.__name__}. Received: {type(config).__name__}."
+        )
+    return dataclasses.replace(config, **overrides)
 
 
 def cross_attend(config, name):

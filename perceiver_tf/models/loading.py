@@ -8,8 +8,9 @@ from perceiver_tf.layers import inputs, latent_transformer, latents, queries  # 
 def load_model(path, **kwargs):
     """Return the model saved at `path` (`.keras`), with this package's layers known to Keras.
 
-    `keras.saving.load_model` itself works too once a layer of this package was used; this
-    function spares the caller to think of it.
+    `keras.saving.load_model` itself works too once a layer of this package was used. A model
+    that was saved compiled by the zoo's own optimiser or schedule loads with `compile=False`,
+    or after `import zoo.schedules, zoo.lamb`.
 
     Args:
         path: str or path of a `.keras` file.

@@ -1,7 +1,5 @@
 """The original Perceiver (arXiv:2103.03206)."""
 
-import dataclasses
-
 import keras
 
 from perceiver_tf.layers.latents import LatentArray
@@ -30,7 +28,7 @@ def perceiver(inputs, adapter, num_outputs=None, config=None, name="perceiver", 
 
     Raises:
         ValueError: if a field has an invalid value.
-        TypeError: if there is no such field.
+        TypeError: if there is no such field, or `config` is of another class.
 
     Example:
 
@@ -39,11 +37,11 @@ def perceiver(inputs, adapter, num_outputs=None, config=None, name="perceiver", 
     >>> model = perceiver(images, adapter, num_outputs=10, num_latents=64,
     ...                   latent_channels=128, num_cross_attends=2)
     """
-    config = dataclasses.replace(config or PerceiverConfig(), **overrides)
+    config = encoder.configured(PerceiverConfig, config, overrides)
     byte_array = adapter(inputs)
     latents = LatentArray(
         config.num_latents, config.latent_channels, config.latent_init_scale, name="latents"
-    )(keras.tree.flatten(inputs)[0])
+    )(inputs)
     for cross_attend, transformer in _iterations(config):
         latents = transformer(cross_attend(latents, byte_array))
     outputs = keras.layers.GlobalAveragePooling1D(name="mean_latents", dtype="float32")(latents)

@@ -1,7 +1,5 @@
 """Perceiver IO (arXiv:2107.14795)."""
 
-import dataclasses
-
 import keras
 
 from perceiver_tf.layers.blocks import CrossAttend
@@ -11,7 +9,14 @@ from perceiver_tf.models.configs import PerceiverIOConfig
 
 
 def perceiver_io(
-    inputs, adapter, queries, num_outputs=None, config=None, name="perceiver_io", **overrides
+    inputs,
+    adapter,
+    queries,
+    num_outputs=None,
+    config=None,
+    queries_mask=None,
+    name="perceiver_io",
+    **overrides,
 ):
     """Return a Perceiver IO as a functional `keras.Model`.
 
@@ -27,6 +32,8 @@ def perceiver_io(
             `lambda inputs: inputs["queries"]` for such that come with the data.
         num_outputs: int, width of each output; None returns the decoded queries unprojected.
         config: `PerceiverIOConfig`; None: the defaults, the released ImageNet models.
+        queries_mask: function from `inputs` to bool `(b, n)`, False for queries that are padding;
+            None: none is, or as Keras's own mask of the queries says.
         name: str, name of the model.
         **overrides: fields of `PerceiverIOConfig` to replace.
 
@@ -35,13 +42,13 @@ def perceiver_io(
 
     Raises:
         ValueError: if a field has an invalid value.
-        TypeError: if there is no such field.
+        TypeError: if there is no such field, or `config` is of another class.
     """
-    config = dataclasses.replace(config or PerceiverIOConfig(), **overrides)
+    config = encoder.configured(PerceiverIOConfig, config, overrides)
     byte_array = adapter(inputs)
     latents = LatentArray(
         config.num_latents, config.latent_channels, config.latent_init_scale, name="latents"
-    )(keras.tree.flatten(inputs)[0])
+    )(inputs)
     latents = encoder.cross_attend(config, "cross_attend")(latents, byte_array)
     latents = encoder.latent_transformer(config, "latent_transformer")(latents)
     outputs = CrossAttend(
@@ -54,7 +61,7 @@ def perceiver_io(
         attention_dropout=config.attention_dropout,
         gelu=config.gelu,
         name="decoder",
-    )(queries(inputs), latents)
+    )(queries(inputs), latents, queries_mask=queries_mask and queries_mask(inputs))
     if num_outputs is not None:
         outputs = keras.layers.Dense(num_outputs, name="outputs", dtype="float32")(outputs)
     return keras.Model(inputs, outputs, name=name)

@@ -27,7 +27,7 @@ def count_parameters(build):
             with keras.StatelessScope(initialize_variables=False):
                 model = build()
                 counts.append(sum(_size(variable) for variable in model.trainable_variables))
-        except Exception as error:
+        except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=run, name="skeleton")

@@ -96,17 +96,27 @@ def test_attention_dropout_acts_in_training_only(random):
     assert np.abs(plain - layer(queries, inputs, training=True)).max() > 1e-3
 
 
-def test_attention_softmax_is_float32_under_mixed_precision(random):
-    queries, inputs = tensors(random)
-    plain = Attention(2, 4, 6)
-    expected = plain(queries, inputs)
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    mixed = Attention(2, 4, 6)
-    result = mixed(queries, inputs)
-    assert keras.backend.standardize_dtype(result.dtype) == "bfloat16"
-    mixed.set_weights(plain.get_weights())
+def test_attention_scores_are_float32_under_mixed_precision(random):
+    """Scores near 100 that differ by 0.1 are equal in bfloat16, and their weights then, too."""
+    layer = Attention(1, 4, 4, dtype="mixed_bfloat16")
+    queries = keras.ops.cast(np.full((1, 1, 4), 10.0), "bfloat16")
+    keys = keras.ops.cast([[[5.0, 5.0, 5.0, 5.0], [5.0, 5.0, 5.0, 5.03125]]], "bfloat16")
+    values = keras.ops.cast([[[0.0] * 4, [1.0] * 4]], "bfloat16")
+    gathered = float(keras.ops.cast(layer.gather(queries, keys, values, None), "float32")[0, 0, 0])
+    expected = 1 / (1 + np.exp(-10 * 0.03125 / 2))
+    assert abs(gathered - expected) < 4e-3
+    assert abs(gathered - 0.5) > 0.03
+
+
+def test_attention_passes_on_the_mask_that_keras_carries_with_the_queries(random):
+    embedding = keras.layers.Embedding(7, 8, mask_zero=True)
+    tokens = np.array([[3, 0, 4], [5, 6, 0]])
+    queries, inputs = embedding(tokens), random.normal(size=(B, M, 12)).astype("float32")
+    layer = Attention(2, 4, 6)
+    result = layer(queries, inputs)
+    np.testing.assert_array_equal(result._keras_mask, tokens > 0)
     np.testing.assert_allclose(
-        np.asarray(keras.ops.cast(mixed(queries, inputs), "float32")), expected, atol=2e-2
+        result, layer(np.asarray(queries), inputs, queries_mask=tokens > 0), atol=1e-6
     )
 
 

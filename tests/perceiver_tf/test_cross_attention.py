@@ -185,3 +185,67 @@ def test_separable_needs_a_grid_and_a_known_implementation(random):
         CrossAttention(implementation="separable")(queries, np.zeros((B, 5, 7), "float32"))
     with pytest.raises(ValueError, match="Received: implementation='fast'"):
         CrossAttention(implementation="fast")
+
+
+@pytest.mark.parametrize("implementation", ["auto", "dense", "folded", "separable"])
+def test_integer_content_gives_the_same_as_float_content(random, implementation):
+    description, rows = describe(random, 4, 6)
+    content = random.integers(0, 9, description["content"].shape)
+    rows = np.concatenate([content.reshape(B, 24, 3), rows[..., 3:]], -1)
+    queries = random.normal(size=(B, N, 8)).astype("float32")
+    layer = CrossAttend(implementation=implementation)
+    layer(queries, description)
+    np.testing.assert_allclose(
+        layer(queries, {**description, "content": content.astype("uint8")}),
+        reference.cross_attend(layer, queries, rows),
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("implementation", ["auto", "dense", "folded", "separable"])
+def test_the_number_of_queries_may_be_unknown_until_call_time(random, implementation):
+    import tensorflow as tf
+
+    description, _ = describe(random, 4, 6)
+    queries = random.normal(size=(B, N, 8)).astype("float32")
+    layer = CrossAttend(implementation=implementation)
+    expected = layer(queries, description)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 8))], autograph=False)
+    def call(queries):
+        return layer(queries, description)
+
+    np.testing.assert_allclose(call(queries), expected, atol=1e-5)
+
+
+def test_parts_of_a_byte_array_may_be_none(random):
+    description, _ = describe(random, 4, 6)
+    queries = random.normal(size=(B, N, 8)).astype("float32")
+    layer = CrossAttention()
+    np.testing.assert_array_equal(
+        layer(queries, {**description, "mask": None, "positions": None}),
+        layer(queries, description),
+    )
+
+
+@pytest.mark.parametrize("implementation", ["dense", "folded", "separable"])
+def test_high_frequencies_survive_mixed_precision(random, implementation):
+    """Neighbouring pixels differ in position features that bfloat16 would round away."""
+    images = random.normal(size=(B, 64, 64, 3)).astype("float32")
+    described = FourierInputs(16, (64, 64))(images)
+    assert described["axes"][0].dtype == "float32"
+    content = described["content"].astype("float32")
+    as_bfloat16 = keras.ops.cast(keras.ops.convert_to_tensor(content), "bfloat16")
+    content = keras.ops.cast(as_bfloat16, "float32")
+    queries = 4 * random.normal(size=(B, N, 16)).astype("float32")
+    plain = CrossAttention(implementation="dense", dtype="float32")
+    expected = np.asarray(plain(queries, {**described, "content": content}))
+    mixed = CrossAttention(implementation=implementation, dtype="mixed_bfloat16")
+    mixed(queries, described)
+    mixed.set_weights(plain.get_weights())
+    result = keras.ops.cast(mixed(queries, {**described, "content": as_bfloat16}), "float32")
+    rounded = [keras.ops.cast(keras.ops.cast(t, "bfloat16"), "float32") for t in described["axes"]]
+    spoilt = np.asarray(plain(queries, {"content": content, "axes": rounded}))
+    error = np.abs(np.asarray(result) - expected).max()
+    assert error < 2e-2 * np.abs(expected).max()
+    assert np.abs(spoilt - expected).max() > 0

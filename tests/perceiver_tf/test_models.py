@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -209,7 +211,55 @@ def test_perceiver_io_decodes_any_queries(random):
     np.testing.assert_allclose(decoded[:, 3:4], one, atol=1e-5)
 
 
-def test_counting_parameters_allocates_nothing_and_equals_the_built_model():
+def test_perceiver_io_takes_a_dict_of_inputs_and_masks_queries(random):
+    inputs = {
+        "points": keras.Input((None, 3), name="points"),
+        "mask": keras.Input((None,), dtype="bool", name="mask"),
+        "queries": keras.Input((None, 7), name="queries"),
+        "queries_mask": keras.Input((None,), dtype="bool", name="queries_mask"),
+    }
+    adapter = PointInputs(3, (20, 20, 20))
+    trained = perceiver_io(inputs, adapter, LatentArray(2, 16), 4, **SMALL)
+    given = perceiver_io(
+        inputs,
+        adapter,
+        lambda inputs: inputs["queries"],
+        4,
+        queries_mask=lambda inputs: inputs["queries_mask"],
+        use_decoder_query_residual=False,
+        **SMALL,
+    )
+    values = {
+        "points": random.uniform(-1, 1, (2, 9, 3)).astype("float32"),
+        "mask": np.ones((2, 9), bool),
+        "queries": random.normal(size=(2, 5, 7)).astype("float32"),
+        "queries_mask": np.tile(np.arange(5) < 3, (2, 1)),
+    }
+    assert trained(values).shape == (2, 2, 4)
+    outputs = np.asarray(given(values))
+    np.testing.assert_allclose(outputs[:, 3], outputs[:, 4], atol=1e-6)
+    assert np.abs(outputs[:, 0] - outputs[:, 1]).max() > 1e-4
+
+
+def test_counting_a_large_model_takes_no_memory():
+    code = (
+        "import resource, zoo; from zoo.configs import MODELS; import zoo.registry\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "zoo.parameter_count(MODELS['perceiver_digits_tiny']); before = peak()\n"
+        "zoo.parameter_count(MODELS['perceiver_imagenet_unshared'])\n"
+        "print(peak() - before)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 200_000  # kB; its weights would be 1,300,000
+
+
+def test_models_refuse_the_configuration_of_another():
+    images = keras.Input((8, 12, 3))
+    with pytest.raises(TypeError, match="must be a PerceiverConfig. Received: PerceiverIOConfig"):
+        perceiver(images, ADAPTERS["fourier"](), 4, PerceiverIOConfig())
+
+
+def test_counting_parameters_equals_the_built_model():
     assert count_parameters(build_perceiver) == sum(
         np.prod(v.shape) for v in build_perceiver().trainable_variables
     )

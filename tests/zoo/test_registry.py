@@ -83,6 +83,15 @@ def test_build_loads_weights(random, tmp_path):
         ("perceiver_digits_tiny", {"num_latents": 0}, "`num_latents` must be an integer"),
         ("perceiver_digits_tiny", {"positions": "none"}, "Received: positions='none'"),
         ("perceiver_digits_tiny", {"image_shape": (8, 8)}, "`image_shape` must be"),
+        ("perceiver_digits_tiny", {"image_shape": (8, 8, 2)}, "`image_shape` must be"),
+        ("perceiver_digits_tiny", {"image_shape": (8.5, 8, 1)}, "`image_shape` must be"),
+        ("perceiver_digits_tiny", {"max_resolution": (8,)}, "`max_resolution` must be"),
+        ("perceiver_digits_tiny", {"max_resolution": 8}, "`max_resolution` must be"),
+        ("perceiver_digits_tiny", {"recipe": "digit"}, "Did you mean 'digits'"),
+        ("perceiver_digits_tiny", {"num_classes": 2.5}, "`num_classes` must be at least 1"),
+        ("perceiver_digits_tiny", {"cross_attention_qk_channels": -4}, "must be an integer"),
+        ("perceiver_digits_tiny", {"cross_attention_implementation": "fast"}, "'fast'"),
+        ("perceiver_digits_tiny", {"latent_init_scale": 0.0}, "must be greater than 0"),
         ("perceiver_digits_tiny", {"num_classes": 0}, "`num_classes` must be at least 1"),
         ("perceiver_digits_tiny", {"num_frequency_bands": 0}, "`num_frequency_bands` must be"),
     ],
@@ -93,9 +102,21 @@ def test_wrong_names_and_values_are_one_clear_line(name, settings, message):
     assert "\n" not in str(caught.value)
 
 
-def test_missing_weights_are_one_clear_line(tmp_path):
+def test_what_only_building_finds_out_is_one_clear_line():
+    with pytest.raises(zoo.ZooError, match="`qk_channels` must be divisible by `num_heads`") as e:
+        zoo.build("perceiver_digits_tiny", num_cross_attention_heads=2)
+    assert "\n" not in str(e.value)
+
+
+def test_missing_and_foreign_weights_are_one_clear_line(tmp_path):
     with pytest.raises(zoo.ZooError, match="no weights at .*nothing.keras"):
         zoo.build("perceiver_digits_tiny", weights=tmp_path / "nothing.keras")
+    zoo.build_model(zoo.configuration("perceiver_digits_tiny")).save(tmp_path / "other.keras")
+    with pytest.raises(
+        zoo.ZooError, match="other.keras are not those of perceiver_digits_tiny"
+    ) as e:
+        zoo.build("perceiver_digits_tiny", weights=tmp_path / "other.keras", latent_channels=64)
+    assert "\n" not in str(e.value)
 
 
 def test_mnist_model_does_not_know_the_order_of_the_pixels(random):

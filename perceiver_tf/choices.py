@@ -1,0 +1,5 @@
+"""The words that settings are chosen from; without imports, so that reading them is free."""
+
+GELUS = ("tanh", "erf")
+IMPLEMENTATIONS = ("auto", "dense", "folded", "separable")
+SHARING_SCHEMES = ("all_but_first_cross_attend", "all", "none")
