@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import re
+import warnings
 
 from perceiver_tf.models.skeleton import count_parameters
 from zoo.configs import MODELS, ImageClassifierConfig, configuration
@@ -92,8 +93,11 @@ def load_weights(model, path):
     if not pathlib.Path(path).is_file():
         raise ZooError(f"There are no weights at {path}.")
     try:
-        model.load_weights(path)
-    except (ValueError, OSError) as error:
+        with warnings.catch_warnings():
+            # Keras warns of some weights that it leaves as they are.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (ValueError, OSError, UserWarning) as error:
         raise ZooError(
             f"The weights at {path} are not those of {model.name}: {_reason(error)}"
         ) from error

@@ -99,6 +99,7 @@ def test_attention_dropout_acts_in_training_only(random):
 def test_attention_scores_are_float32_under_mixed_precision(random):
     """Scores near 100 that differ by 0.1 are equal in bfloat16, and their weights then, too."""
     layer = Attention(1, 4, 4, dtype="mixed_bfloat16")
+    layer.build((1, 1, 4), (1, 2, 4))
     queries = keras.ops.cast(np.full((1, 1, 4), 10.0), "bfloat16")
     keys = keras.ops.cast([[[5.0, 5.0, 5.0, 5.0], [5.0, 5.0, 5.0, 5.03125]]], "bfloat16")
     values = keras.ops.cast([[[0.0] * 4, [1.0] * 4]], "bfloat16")
