@@ -1,4 +1,8 @@
-"""The classifiers equal DeepMind's own code, weight for weight, on its small models."""
+"""The classifiers equal DeepMind's own code, weight for weight, on small models.
+
+The arrays beside this file are figures that DeepMind's released Haiku modules gave (JAX, float32)
+for random weights: inputs, parameters by name, and outputs.
+"""
 
 import pathlib
 
@@ -8,7 +12,7 @@ import pytest
 
 from perceiver_tf import ConvStemInputs, FourierInputs, LatentArray, LearnedInputs, perceiver_io
 
-REFERENCE = pathlib.Path(__file__).parents[3] / "shared" / "reference" / "deepmind"
+REFERENCE = pathlib.Path(__file__).parent / "deepmind"
 ADAPTERS = {
     "imagenet_fourier": lambda: FourierInputs(6, (20, 20)),
     "imagenet_learned": lambda: LearnedInputs(12, 12, 12),
@@ -66,10 +70,7 @@ def assign_inputs(adapter, arrays, state):
 @pytest.mark.parametrize("name", ADAPTERS)
 @pytest.mark.parametrize("implementation", ["auto", "dense"])
 def test_classifier_equals_deepmind(name, implementation):
-    path = REFERENCE / f"{name}_small.npz"
-    if not path.exists():
-        pytest.skip(f"needs the reference arrays {path.name}")
-    stored = dict(np.load(path))
+    stored = dict(np.load(REFERENCE / f"{name}_small.npz"))
     arrays = {k.removeprefix("param:"): v for k, v in stored.items() if k.startswith("param:")}
     state = {k.removeprefix("state:"): v for k, v in stored.items() if k.startswith("state:")}
     images = stored["input:images"]
