@@ -49,6 +49,7 @@ for strategy in ("one_device", "mirrored"):
             num_self_attends_per_block=1,
             num_self_attention_heads=2,
             num_frequency_bands=2,
+            dropout=0.0,
         ),
         strategy=strategy,
         console=Console(quiet=True),
