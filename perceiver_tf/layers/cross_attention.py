@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from perceiver_tf.choices import IMPLEMENTATIONS
-from perceiver_tf.layers import byte_array, folded, separable
+from perceiver_tf.layers import byte_array, folded, separable, tiles
 from perceiver_tf.layers.attention import Attention
 
 EPSILON = 1e-5
@@ -175,8 +175,8 @@ def multiply_adds(description, num_queries, num_heads, projected_channels):
         "folded": folding + 2 * num_heads * num_queries * rows * channels,
     }
     if byte_array.is_separable(description):
-        tile = separable.tile_shape(tuple(sizes), content.shape[-1])
-        width = separable.product_cost(tile, content.shape[-1])
+        tile = tiles.tile_shape(tuple(sizes), content.shape[-1])
+        width = tiles.product_cost(tile, content.shape[-1])
         tables = sum(math.prod(table.shape) for table in description["axes"])
         costs["separable"] = folding + 2 * num_heads * num_queries * (rows * width + tables)
     return costs

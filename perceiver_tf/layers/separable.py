@@ -18,39 +18,16 @@ exponential. `bound_n` is an upper bound of the scores of query n; where it prov
 for float32, the maximum itself is taken.
 """
 
-import functools
-import itertools
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
 from perceiver_tf.layers.attention import MASKED_SCORE
+from perceiver_tf.layers.tiles import Tiles, split_channels
 
 SMALLEST_TOTAL = 1e-25
-# A tile's left factor is rebuilt for every tile, which costs as much as this many more inputs.
-TILE_OVERHEAD = 300
 BLOCK_BYTES = 2**28
-
-
-@functools.lru_cache(maxsize=256)
-def tile_shape(sizes, content_channels):
-    """Return the tile that makes the scores cheapest: one divisor of each size.
-
-    Args:
-        sizes: tuple of ints, the grid.
-        content_channels: int.
-    """
-    divisors = [[t for t in range(1, size + 1) if size % t == 0] for size in sizes]
-
-    return min(itertools.product(*divisors), key=lambda tile: product_cost(tile, content_channels))
-
-
-def product_cost(tile, content_channels):
-    """Return how many multiply-adds a score takes in tiles of that shape, their making included."""
-    width = content_channels + sum(tile) + 1
-    return width * (1 + TILE_OVERHEAD / math.prod(tile))
 
 
 def gather_grid(folded, content, axes, mask, epsilon, dropout=None, block_bytes=BLOCK_BYTES):
@@ -74,56 +51,79 @@ def gather_grid(folded, content, axes, mask, epsilon, dropout=None, block_bytes=
     Returns:
         (gathered, total) as `folded.unfold_values` takes them, grouped as `folded` is.
     """
-    widths = [content.shape[-1], *(table.shape[-1] for table in axes)]
-    content_queries, *axis_queries = _split(folded, widths)
-    tables = [
-        ops.einsum("bnc,sc->bns", part, table)
-        for part, table in zip(axis_queries, axes, strict=True)
-    ]
-    inverse_sigma = _inverse_sigma(content, axes, epsilon)
-    # What a block takes its share of, and along which axis.
-    parts = [(content, 1), (inverse_sigma, 1), (tables[0], 2), (axes[0], 0)]
-    if mask is not None:
-        parts.append((ops.where(ops.reshape(mask, ops.shape(inverse_sigma)), 0.0, MASKED_SCORE), 1))
-    size, num_queries = content.shape[1], folded.shape[1]
-    rows = size
-    if not dropout and num_queries is not None:
-        rows = block_rows(content.shape[1:-1], num_queries, block_bytes)
-
-    def gather(shift):
-        # Rematerialisation wants every tensor that has a gradient as an argument.
-        streamed = rows < size
-        block = keras.remat(_gather_block) if streamed else _gather_block
-
-        def one_block(content, inverse_sigma, table, axis, *masked):
-            queries = content_queries, [table, *tables[1:]], shift
-            others = {"dropout": dropout} if dropout else {}
-            return block(*queries, content, inverse_sigma, [axis, *axes[1:]], *masked, **others)
-
-        if not streamed:
-            return one_block(*(part for part, _ in parts))
-        zeros = (ops.zeros_like(folded), ops.zeros_like(shift), ops.zeros_like(shift))
-        return _over_blocks(one_block, ops.add, zeros, parts, rows)
-
-    def largest_score():
-        def one_block(content, inverse_sigma, table, axis, *masked):
-            queries = content_queries, [table, *tables[1:]]
-            return (_largest_score(*queries, content, inverse_sigma, *masked),)
-
-        lowest = ops.full_like(content_queries[..., :1], MASKED_SCORE)
-        (largest,) = _over_blocks(one_block, ops.maximum, (lowest,), parts, rows)
-        # Above the masked scores, so that a query that may attend to nothing gathers nothing.
-        return ops.stop_gradient(ops.maximum(largest, MASKED_SCORE / 2))
-
-    bound = _score_bound(content_queries, tables, content, inverse_sigma)
-    sums, kept, total = gather(ops.stop_gradient(bound))
+    reader = _GridReader(folded, content, axes, mask, epsilon, dropout, block_bytes)
+    sums, kept, total = reader.gather(ops.stop_gradient(reader.score_bound()))
     attends = True if mask is None else ops.any(mask, axis=-1)[:, None, None]
     is_safe = ops.all(ops.logical_or(total > SMALLEST_TOTAL, ops.logical_not(attends)))
     sums, kept, total = ops.cond(
-        is_safe, lambda: (sums, kept, total), lambda: gather(largest_score())
+        is_safe, lambda: (sums, kept, total), lambda: reader.gather(reader.largest_score())
     )
     inverse = ops.where(total > 0, 1.0 / ops.maximum(total, SMALLEST_TOTAL), 0.0)
     return sums * inverse, kept * inverse
+
+
+class _GridReader:
+    """Reads a grid for folded queries, whole or in blocks; arguments as in `gather_grid`."""
+
+    def __init__(self, folded, content, axes, mask, epsilon, dropout, block_bytes):
+        widths = [content.shape[-1], *(table.shape[-1] for table in axes)]
+        self.content_queries, *axis_queries = split_channels(folded, widths)
+        self.tables = [
+            ops.einsum("bnc,sc->bns", part, table)
+            for part, table in zip(axis_queries, axes, strict=True)
+        ]
+        self.folded, self.content, self.axes, self.dropout = folded, content, axes, dropout
+        self.inverse_sigma = _inverse_sigma(content, axes, epsilon)
+        # What a block takes its share of, and along which axis.
+        self.parts = [(content, 1), (self.inverse_sigma, 1), (self.tables[0], 2), (axes[0], 0)]
+        if mask is not None:
+            mask = ops.reshape(mask, ops.shape(self.inverse_sigma))
+            self.parts.append((ops.where(mask, 0.0, MASKED_SCORE), 1))
+        self.rows, num_queries = content.shape[1], folded.shape[1]
+        if not dropout and num_queries is not None:
+            self.rows = block_rows(content.shape[1:-1], num_queries, block_bytes)
+
+    def gather(self, shift):
+        """Return sums over the grid of exp(score - shift) times: rows, 1, and 1 before dropout."""
+        is_streamed = self.rows < self.content.shape[1]
+        # Rematerialisation wants every tensor that has a gradient as an argument.
+        block = keras.remat(_gather_block) if is_streamed else _gather_block
+
+        def one_block(content, inverse_sigma, table, axis, *masked):
+            queries = self.content_queries, [table, *self.tables[1:]], shift
+            others = {"dropout": self.dropout} if self.dropout else {}
+            grid = content, inverse_sigma, [axis, *self.axes[1:]]
+            return block(*queries, *grid, *masked, **others)
+
+        if not is_streamed:
+            return one_block(*(part for part, _ in self.parts))
+        zeros = (ops.zeros_like(self.folded), ops.zeros_like(shift), ops.zeros_like(shift))
+        return _over_blocks(one_block, ops.add, zeros, self.parts, self.rows)
+
+    def largest_score(self):
+        """Return the largest score of each query, `(b, n, 1)`."""
+
+        def one_block(content, inverse_sigma, table, axis, *masked):
+            queries = self.content_queries, [table, *self.tables[1:]]
+            return (_largest_score(*queries, content, inverse_sigma, *masked),)
+
+        lowest = ops.full_like(self.content_queries[..., :1], MASKED_SCORE)
+        (largest,) = _over_blocks(one_block, ops.maximum, (lowest,), self.parts, self.rows)
+        # Above the masked scores, so that a query that may attend to nothing gathers nothing.
+        return ops.stop_gradient(ops.maximum(largest, MASKED_SCORE / 2))
+
+    def score_bound(self):
+        """Return an upper bound of the scores of each query, `(b, n, 1)`."""
+        grid = tuple(range(1, len(self.content.shape) - 1))
+        scaled = self.content * self.inverse_sigma
+        highest, lowest = (extreme(scaled, axis=grid)[:, None] for extreme in (ops.max, ops.min))
+        of_content = ops.maximum(self.content_queries * highest, self.content_queries * lowest)
+        of_positions = sum(ops.max(table, axis=-1, keepdims=True) for table in self.tables)
+        largest, smallest = (
+            extreme(self.inverse_sigma, axis=grid)[:, None] for extreme in (ops.max, ops.min)
+        )
+        scale = ops.where(of_positions > 0, largest, smallest)
+        return ops.sum(of_content, axis=-1, keepdims=True) + of_positions * scale
 
 
 def block_rows(sizes, heads_and_queries, block_bytes):
@@ -170,7 +170,7 @@ def _gather_block(
     content_queries, tables, shift, content, inverse_sigma, axes, masked=None, dropout=None
 ):
     """Return sums over a block of exp(score - shift) times: rows, 1, and 1 before dropout."""
-    tiles = _Tiles(tuple(content.shape[1:-1]), content.shape[-1])
+    tiles = Tiles(tuple(content.shape[1:-1]), content.shape[-1])
     right = tiles.right(content * inverse_sigma, inverse_sigma)
     left = tiles.left(content_queries, tables, -shift)
     scoring = right
@@ -188,18 +188,13 @@ def _gather_block(
 
 def _largest_score(content_queries, tables, content, inverse_sigma, masked=None):
     """Return the largest score of each query in a block, `(b, n, 1)`."""
-    tiles = _Tiles(tuple(content.shape[1:-1]), content.shape[-1])
+    tiles = Tiles(tuple(content.shape[1:-1]), content.shape[-1])
     right = tiles.right(content * inverse_sigma, inverse_sigma)
     left = tiles.left(content_queries, tables, ops.zeros_like(content_queries[..., :1]))
     scores = ops.einsum("btnk,btmk->btnm", left, right)
     if masked is not None:
         scores = scores + ops.swapaxes(tiles.cut(masked), 2, 3)
     return ops.max(scores, axis=(1, 3))[..., None]
-
-
-def _split(x, widths):
-    """Return consecutive pieces of the last axis, of the given widths."""
-    return ops.split(x, np.cumsum(widths)[:-1].tolist(), axis=-1)
 
 
 def _inverse_sigma(content, axes, epsilon):
@@ -214,92 +209,3 @@ def _inverse_sigma(content, axes, epsilon):
         squares = squares + ops.reshape(ops.sum(ops.square(table), axis=-1), shape)
     variance = squares / num_channels - ops.square(sums / num_channels)
     return ops.rsqrt(variance + epsilon)
-
-
-def _score_bound(content_queries, tables, content, inverse_sigma):
-    """Return an upper bound of the scores of each query, `(b, n, 1)`."""
-    grid = tuple(range(1, len(content.shape) - 1))
-    scaled = content * inverse_sigma
-    highest, lowest = (extreme(scaled, axis=grid)[:, None] for extreme in (ops.max, ops.min))
-    of_content = ops.maximum(content_queries * highest, content_queries * lowest)
-    of_positions = sum(ops.max(table, axis=-1, keepdims=True) for table in tables)
-    largest, smallest = (
-        extreme(inverse_sigma, axis=grid)[:, None] for extreme in (ops.max, ops.min)
-    )
-    scale = ops.where(of_positions > 0, largest, smallest)
-    return ops.sum(of_content, axis=-1, keepdims=True) + of_positions * scale
-
-
-class _Tiles:
-    """Cuts a grid into equal tiles and puts sums over them together again."""
-
-    def __init__(self, sizes, content_channels):
-        self.sizes = sizes
-        self.content_channels = content_channels
-        self.shape = tile_shape(sizes, content_channels)
-        self.counts = tuple(size // t for size, t in zip(sizes, self.shape, strict=True))
-
-    def cut(self, grid):
-        """`(b, size_1, ..., size_d, k)` to `(b, tiles, inputs of a tile, k)`."""
-        rank = len(self.sizes)
-        pairs = itertools.chain(*zip(self.counts, self.shape, strict=True))
-        grid = ops.reshape(grid, (-1, *pairs, grid.shape[-1]))
-        order = (0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
-        shape = (-1, math.prod(self.counts), math.prod(self.shape), grid.shape[-1])
-        return ops.reshape(ops.transpose(grid, order), shape)
-
-    def right(self, scaled_content, inverse_sigma):
-        """The factor of the inputs, `(b, tiles, inputs of a tile, width)`."""
-        inverse_sigma = self.cut(inverse_sigma)
-        parts = [self.cut(scaled_content), inverse_sigma * self._one_hot()]
-        return ops.concatenate([*parts, ops.ones_like(inverse_sigma)], axis=-1)
-
-    def _one_hot(self):
-        """Of each input of a tile, its index along each axis: `(inputs, t_1 + ... + t_d)`."""
-        indices = np.stack(np.unravel_index(np.arange(math.prod(self.shape)), self.shape), -1)
-        columns = [
-            np.eye(t, dtype="float32")[i] for t, i in zip(self.shape, indices.T, strict=True)
-        ]
-        return np.concatenate(columns, axis=-1)
-
-    def left(self, content_queries, tables, shift):
-        """The factor of the queries, `(b, tiles, n, width)`."""
-        batch_size, num_queries, _ = ops.shape(content_queries)
-        parts = [self.spread(content_queries)]
-        for axis, table in enumerate(tables):
-            count, length = self.counts[axis], self.shape[axis]
-            table = ops.reshape(table, (batch_size, num_queries, count, length))
-            shape = [1] * len(self.counts)
-            shape[axis] = count
-            table = ops.transpose(table, (0, 2, 1, 3))
-            table = ops.reshape(table, (batch_size, *shape, num_queries, length))
-            full = (batch_size, *self.counts, num_queries, length)
-            full_flat = (batch_size, math.prod(self.counts), num_queries, length)
-            parts.append(ops.reshape(ops.broadcast_to(table, full), full_flat))
-        return ops.concatenate([*parts, self.spread(shift)], axis=-1)
-
-    def spread(self, values):
-        """`(b, n, k)`, the same for every tile: `(b, tiles, n, k)`."""
-        batch_size, num_queries, width = ops.shape(values)
-        shape = (batch_size, math.prod(self.counts), num_queries, width)
-        return ops.broadcast_to(values[:, None], shape)
-
-    def merge(self, sums, axes):
-        """Sums by tile `(b, tiles, n, width)` to sums over the grid.
-
-        Returns:
-            list of `(b, n, k)`: content, each axis's positions, weights.
-        """
-        batch_size, _, num_queries, width = ops.shape(sums)
-        sums = ops.reshape(sums, (batch_size, *self.counts, num_queries, width))
-        tile_axes = tuple(range(1, len(self.counts) + 1))
-        content, *positions, weights = _split(sums, [self.content_channels, *self.shape, 1])
-        merged = [ops.sum(content, axis=tile_axes)]
-        for axis, (part, table) in enumerate(zip(positions, axes, strict=True)):
-            others = tuple(other for other in tile_axes if other != axis + 1)
-            part = ops.sum(part, axis=others) if others else part
-            part = ops.reshape(
-                ops.transpose(part, (0, 2, 1, 3)), (batch_size, num_queries, self.sizes[axis])
-            )
-            merged.append(ops.einsum("bns,sc->bnc", part, table))
-        return [*merged, ops.sum(weights, axis=tile_axes)]

@@ -205,16 +205,6 @@ def test_the_number_of_queries_may_be_unknown_until_call_time(random, implementa
     np.testing.assert_allclose(call(queries), expected, atol=1e-5)
 
 
-def test_parts_of_a_byte_array_may_be_none(random):
-    description, _ = describe(random, 4, 6)
-    queries = random.normal(size=(B, N, 8)).astype("float32")
-    layer = CrossAttention()
-    np.testing.assert_array_equal(
-        layer(queries, {**description, "mask": None, "positions": None}),
-        layer(queries, description),
-    )
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "bfloat16"])
 def test_positions_stay_float32_beside_content_of_another_dtype(random, dtype):
     description, rows = describe(random, 4, 6)

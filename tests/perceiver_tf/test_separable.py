@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from perceiver_tf.layers import separable
+from perceiver_tf.layers import separable, tiles
 
 B, N, U = 2, 3, 2
 
@@ -68,10 +68,10 @@ def test_blocks_fit_their_memory():
 
 def test_tiles_divide_the_grid_and_keep_the_product_narrow():
     for sizes in ((224, 224), (28, 28), (16, 224, 224), (30720,), (197, 7)):
-        tile = separable.tile_shape(sizes, 3)
+        tile = tiles.tile_shape(sizes, 3)
         assert all(size % t == 0 for size, t in zip(sizes, tile, strict=True))
     dense_channels = 3 + 2 * 129
-    assert separable.product_cost(separable.tile_shape((224, 224), 3), 3) < dense_channels / 3
+    assert tiles.product_cost(tiles.tile_shape((224, 224), 3), 3) < dense_channels / 3
 
 
 def test_streamed_attention_works_in_a_model_of_unknown_batch_size(random, monkeypatch):
@@ -93,7 +93,7 @@ def test_streamed_attention_works_in_a_model_of_unknown_batch_size(random, monke
     expected = build().predict(images, verbose=0)
     monkeypatch.setattr(separable.gather_grid, "__defaults__", (None, 1))
     model = build()
-    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, rtol=1e-4, atol=1e-4)
     model.compile("sgd", "mse")
     history = model.fit(images, np.ones((5, 4)), batch_size=2, epochs=2, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
