@@ -1,7 +1,5 @@
 """Adapters: from a tensor as the data has it to a byte array with positions."""
 
-import math
-
 import keras
 from keras import ops
 
@@ -26,7 +24,8 @@ class FourierInputs(keras.layers.Layer):
         include_coordinates: bool, whether the coordinates are features too.
 
     Call arguments:
-        inputs: float `(b, size_1, ..., size_d, channels)`, any sizes.
+        inputs: float `(b, size_1, ..., size_d, channels)`, any sizes; normalised content, of
+            about unit scale.
 
     Returns:
         byte array with `content` and `axes`, rows of `channels + d * (2 *
@@ -69,7 +68,8 @@ class LearnedInputs(keras.layers.Layer):
         init_scale: float, standard deviation of the positions' initialiser.
 
     Call arguments:
-        inputs: float `(b, size_1, ..., size_d, channels)`, of fixed sizes.
+        inputs: float `(b, size_1, ..., size_d, channels)`, of fixed sizes; normalised content,
+            of about unit scale.
 
     Returns:
         byte array with `content` and `positions`.
@@ -126,9 +126,7 @@ class LearnedInputs(keras.layers.Layer):
         if self.content_channels:
             shape = (*inputs.shape[:-1], self.content_channels)
             content = keras.KerasTensor(shape, self.compute_dtype)
-        positions = keras.KerasTensor(
-            (math.prod(inputs.shape[1:-1]), self.position_channels), "float32"
-        )
+        positions = self.positions.compute_output_spec(inputs)
         if self.projected_position_channels:
             shape = (positions.shape[0], self.projected_position_channels)
             positions = keras.KerasTensor(shape, self.compute_dtype)
@@ -150,7 +148,7 @@ class ConvStemInputs(keras.layers.Layer):
             resolution is that of the stem's grid.
 
     Call arguments:
-        inputs: float `(b, height, width, channels)`.
+        inputs: float `(b, height, width, channels)`, normalised pixels.
         training: bool, whether batch normalisation uses the batch's statistics.
 
     Returns:
@@ -214,7 +212,8 @@ class PointInputs(keras.layers.Layer):
 
     Call arguments:
         inputs: float `(b, m, d)` coordinates in [-1, 1], or a dict of `points` (the same),
-            optionally `features` `(b, m, channels)` put before the positions, and optionally
+            optionally `features` float `(b, m, channels)`, of about unit scale, put before the
+            positions, and optionally
             `mask` bool `(b, m)`, False for padding.
 
     Returns:

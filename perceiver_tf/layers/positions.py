@@ -106,12 +106,7 @@ class FourierPositions(keras.layers.Layer):
         self.include_coordinates = include_coordinates
 
     def call(self, grid):
-        sizes = ops.shape(grid)[1:-1]
-        if len(sizes) != len(self.max_resolution):
-            raise ValueError(
-                "The grid must have one axis per entry of `max_resolution`. "
-                f"Received: a grid of {len(sizes)} axes, max_resolution={self.max_resolution}."
-            )
+        self._check_axes(grid)
         return [
             fourier_features(
                 axis_positions(size)[:, None],
@@ -119,18 +114,21 @@ class FourierPositions(keras.layers.Layer):
                 (resolution,),
                 self.include_coordinates,
             )
-            for size, resolution in zip(sizes, self.max_resolution, strict=True)
+            for size, resolution in zip(ops.shape(grid)[1:-1], self.max_resolution, strict=True)
         ]
 
     def compute_output_spec(self, grid):
+        self._check_axes(grid)
         channels = fourier_channels(1, self.num_frequency_bands, self.include_coordinates)
-        sizes = grid.shape[1:-1]
-        if len(sizes) != len(self.max_resolution):
+        return [keras.KerasTensor((size, channels), dtype="float32") for size in grid.shape[1:-1]]
+
+    def _check_axes(self, grid):
+        num_axes = len(grid.shape) - 2
+        if num_axes != len(self.max_resolution):
             raise ValueError(
                 "The grid must have one axis per entry of `max_resolution`. "
-                f"Received: a grid of {len(sizes)} axes, max_resolution={self.max_resolution}."
+                f"Received: a grid of {num_axes} axes, max_resolution={self.max_resolution}."
             )
-        return [keras.KerasTensor((size, channels), dtype="float32") for size in sizes]
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -147,7 +145,8 @@ class LearnedPositions(keras.layers.Layer):
             they must be known when the layer is built.
 
     Returns:
-        float32 `(size_1 * ... * size_d, channels)`, without a batch axis.
+        `(size_1 * ... * size_d, channels)` without a batch axis, in the variables' dtype
+        (float32 but under a pure bfloat16 policy).
 
     Raises:
         ValueError: if a size is unknown.
@@ -175,4 +174,5 @@ class LearnedPositions(keras.layers.Layer):
         return ops.convert_to_tensor(self.positions)
 
     def compute_output_spec(self, inputs):
-        return keras.KerasTensor((math.prod(inputs.shape[1:-1]), self.channels), dtype="float32")
+        shape = (math.prod(inputs.shape[1:-1]), self.channels)
+        return keras.KerasTensor(shape, dtype=self.variable_dtype)
