@@ -119,6 +119,8 @@ class Recipe:
                 changes = _with_tuples(settings["augmentation"])
                 settings["augmentation"] = dataclasses.replace(self.augmentation, **changes)
             return dataclasses.replace(self, **_with_tuples(settings))
+        except ZooError:
+            raise
         except (TypeError, ValueError) as error:
             raise ZooError(
                 f"A setting of the recipe is wrong: {error}. Received: {settings}."
