@@ -1,7 +1,7 @@
 """Trains the MNIST Perceiver on pixels in one fixed random order.
 
     python benchmarks/permuted_mnist.py --data mnist.npz [--original] [--no-augmentation]
-        [--epochs 12] [--seed 0] [--json PATH]
+        [--set num_latents=32 ...] [--epochs 12] [--seed 0] [--json PATH]
 
 Every image, after augmentation, has its pixels moved by the same random permutation, and the
 positions are those of the places where the pixels land. With `--original` they stay: nothing else
@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
+from zoo.commands_runs import parse_settings
 from zoo.recipes import RECIPES, build_loss, build_optimizer
 
 
@@ -40,13 +41,15 @@ def main():
     parser.add_argument("--model", default="perceiver_mnist_small")
     parser.add_argument("--original", action="store_true", help="leave the pixels in place")
     parser.add_argument("--no-augmentation", action="store_true", help="train on plain images")
+    parser.add_argument("--set", action="append", default=[], help="as of `perceiver-zoo train`")
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=pathlib.Path)
     args = parser.parse_args()
 
     keras.utils.set_random_seed(args.seed)
-    entry = zoo.build(args.model, data=args.data)
+    overrides = parse_settings("--set", args.set)
+    entry = zoo.build(args.model, data=args.data, **overrides)
     recipe = RECIPES[entry.config.recipe]
     if args.epochs:
         recipe = recipe.replace(epochs=args.epochs)
@@ -77,6 +80,7 @@ def main():
     report = {
         "model": args.model,
         "order": "original" if args.original else "permuted",
+        "overrides": overrides,
         "augmentation": not args.no_augmentation,
         "seed": args.seed,
         "epochs": recipe.epochs,
