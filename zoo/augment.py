@@ -28,8 +28,7 @@ class Augmentation:
             (arXiv:1909.13719). None: off.
         mix_up: alpha of MixUp's beta distribution (arXiv:1710.09412), in [0, 1]; 0: off.
         cut_mix: alpha of CutMix's beta distribution (arXiv:1905.04899), in [0, 1]; 0: off.
-            With both, one half of each batch gets MixUp and the other CutMix, as in the
-            published training of Perceiver IO.
+            With both, one half of each batch gets MixUp and the other CutMix.
         erase: probability that a rectangle of the image becomes noise, in [0, 1].
         fill: what a shift, rotation or zoom brings in from outside: "constant" (black),
             "reflect", "nearest" or "wrap".

@@ -174,7 +174,7 @@ class Augmenter:
         )
 
     def _add_rand_augment(self, magnitude, num_channels):
-        """Adds the operations of RandAugment with their published ranges.
+        """Adds the operations of RandAugment, with ranges after arXiv:1909.13719.
 
         `keras.layers.RandAugment` itself computes all of its operations for every image and
         takes one number for all of them (magnitude 5 of 10 would rotate by up to 180 degrees).
