@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from perceiver_tf import CrossAttention, FourierInputs
-from perceiver_tf.layers.cross_attention import multiply_adds
+from perceiver_tf.layers.choosing import multiply_adds
 
 IMPLEMENTATIONS = ("dense", "folded", "separable")
 

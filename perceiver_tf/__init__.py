@@ -9,7 +9,7 @@ import importlib
 _MODULE_OF = {
     "Attention": "perceiver_tf.layers.attention",
     "ConvStemInputs": "perceiver_tf.layers.inputs",
-    "CrossAttend": "perceiver_tf.layers.blocks",
+    "CrossAttend": "perceiver_tf.layers.cross_attend",
     "CrossAttention": "perceiver_tf.layers.cross_attention",
     "FourierInputs": "perceiver_tf.layers.inputs",
     "FourierPositions": "perceiver_tf.layers.positions",
@@ -19,6 +19,7 @@ _MODULE_OF = {
     "LearnedInputs": "perceiver_tf.layers.inputs",
     "LearnedPositions": "perceiver_tf.layers.positions",
     "MLP": "perceiver_tf.layers.blocks",
+    "ModalityPadding": "perceiver_tf.layers.modalities",
     "PerceiverConfig": "perceiver_tf.models.configs",
     "PerceiverIOConfig": "perceiver_tf.models.configs",
     "PointInputs": "perceiver_tf.layers.inputs",

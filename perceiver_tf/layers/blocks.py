@@ -1,11 +1,14 @@
-"""The two residual blocks of the Perceiver and their MLP (arXiv:2103.03206 appendix C)."""
+"""The latent transformer's residual block, and what it shares with the cross-attend's.
+
+arXiv:2103.03206 appendix C.
+"""
 
 import keras
 from keras import ops
 
 from perceiver_tf.choices import GELUS
 from perceiver_tf.layers.attention import Attention
-from perceiver_tf.layers.cross_attention import EPSILON, CrossAttention
+from perceiver_tf.layers.cross_attention import EPSILON
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -61,7 +64,7 @@ class MLP(keras.layers.Layer):
         return inputs_shape
 
 
-class _AttentionBlock(keras.layers.Layer):
+class AttentionBlock(keras.layers.Layer):
     """What `CrossAttend` and `SelfAttend` share: pre-norm attention, residual, pre-norm MLP."""
 
     def __init__(
@@ -110,60 +113,7 @@ class _AttentionBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
-class CrossAttend(_AttentionBlock):
-    """Reads a byte array into queries: the encoder's and the decoder's block.
-
-    attended = attention(norm(queries), norm(inputs)); x = queries + attended (the residual is
-    the un-normalised query); result = x + mlp(norm(x)).
-
-    Args:
-        num_heads, qk_channels, v_channels: see `Attention`.
-        widening_factor, gelu: see `MLP`.
-        dropout: float in [0, 1), rate on the results of attention and MLP while training.
-        attention_dropout: float in [0, 1), rate on the attention weights while training.
-        use_query_residual: bool. False leaves the queries out of x: what is decoded then
-            depends on the queries through the attention weights only.
-        implementation: of the attention, see `CrossAttention`.
-
-    Call arguments:
-        queries: `(b, n, query_channels)`.
-        inputs: a byte array, see `CrossAttention`.
-        queries_mask: optional bool `(b, n)`.
-        inputs_mask: optional bool `(b, m)`.
-        training: bool, whether dropout acts.
-
-    Returns:
-        `(b, n, query_channels)`.
-    """
-
-    def __init__(self, use_query_residual=True, implementation="auto", **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        self.use_query_residual = use_query_residual
-        self.implementation = implementation
-
-    def build(self, queries_shape, inputs_shape):
-        self._build_parts(queries_shape[-1], CrossAttention, implementation=self.implementation)
-        self.attention.build(queries_shape, inputs_shape)
-
-    def call(self, queries, inputs, queries_mask=None, inputs_mask=None, training=None):
-        attended = self.attention(
-            self.queries_norm(queries),
-            inputs,
-            queries_mask=queries_mask,
-            inputs_mask=inputs_mask,
-            training=training,
-        )
-        x = self.attended_dropout(attended, training=training)
-        if self.use_query_residual:
-            x = x + ops.cast(queries, x.dtype)
-        return x + self.mlp(self.mlp_norm(x), training=training)
-
-    def compute_output_shape(self, queries_shape, inputs_shape):
-        return queries_shape
-
-
-@keras.saving.register_keras_serializable("perceiver_tf")
-class SelfAttend(_AttentionBlock):
+class SelfAttend(AttentionBlock):
     """Lets the latents exchange what they hold: one layer of the latent transformer.
 
     h = norm(latents); x = latents + attention(h, h); result = x + mlp(norm(x)).

@@ -8,9 +8,11 @@ as well: x_m = gamma (r_m - mean r_m) / sigma_m + beta, and taking the mean out 
 query does the same as taking it out of every row.
 """
 
+import keras
 from keras import ops
 
-from perceiver_tf.layers.attention import masked_softmax
+from perceiver_tf.layers import byte_array, streaming
+from perceiver_tf.layers.attention import MASKED_SCORE
 
 
 def fold_queries(queries, key_kernel, gamma, num_heads):
@@ -63,23 +65,83 @@ def unfold_values(gathered, total, gamma, beta, value_kernel, value_bias, num_he
     return ops.reshape(values, (batch_size, num_queries, v_channels))
 
 
-def gather_rows(folded, rows, mask, epsilon, dropout):
-    """Return the attention-weighted sums of rows that are given whole.
+class RowsReader:
+    """Reads rows for folded queries, whole or in blocks, see `gathering`.
+
+    It streams as `separable.GridReader` does; unlike it, it puts the rows together.
 
     Args:
         folded: float32 `(b, heads_and_queries, channels)`, see `fold_queries`.
-        rows: float32 `(b, m, channels)`, not normalised.
+        description: dict, see `byte_array`.
         mask: bool `(b, m)` or None.
         epsilon: float, of the layer normalisation.
-        dropout: function on the attention weights.
-
-    Returns:
-        (gathered, total) as `unfold_values` takes them.
+        dropout: function on the unnormalised attention weights, or None.
     """
+
+    def __init__(self, folded, description, mask, epsilon, dropout=None):
+        rows = ops.cast(byte_array.assemble(description), "float32")
+        self.folded, self.mask = folded, mask
+        self.epsilon, self.dropout = epsilon, dropout
+        self.parts = [(rows, 1)]
+        if mask is not None:
+            self.parts.append((ops.where(mask[..., None], 0.0, MASKED_SCORE), 1))
+        self.length = rows.shape[1]
+        if not dropout and folded.shape[1] is not None and rows.shape[1] is not None:
+            row_bytes = 4 * folded.shape[1] * (rows.shape[0] or 1)
+            self.length = streaming.block_length(rows.shape[1], row_bytes)
+        self.is_streamed = self.length != rows.shape[1]
+
+    def gather(self, shift):
+        def sums(folded, shift, rows, *masked):
+            return _gather_block(folded, shift, rows, *masked, reader=self)
+
+        # Rematerialisation wants every tensor that has a gradient as an argument.
+        block = keras.remat(sums) if self.is_streamed else sums
+        zeros = (ops.zeros_like(self.folded), ops.zeros_like(shift), ops.zeros_like(shift))
+        return self._reduce(
+            lambda *shares: block(self.folded, shift, *shares), streaming.each(ops.add), zeros
+        )
+
+    def largest_score(self):
+        def one_block(rows, *masked):
+            shift = ops.zeros_like(self.folded[..., :1])
+            left, right = _factors(self.folded, shift, rows, *masked, epsilon=self.epsilon)
+            return (ops.max(ops.einsum("bnc,bmc->bnm", left, right), axis=-1, keepdims=True),)
+
+        lowest = ops.full_like(self.folded[..., :1], MASKED_SCORE)
+        return self._reduce(one_block, streaming.each(ops.maximum), (lowest,))[0]
+
+    def score_bound(self):
+        # A normalised row is no longer than the square root of its width.
+        squares = ops.sum(ops.square(self.folded), axis=-1, keepdims=True)
+        return ops.sqrt(squares * self.folded.shape[-1])
+
+    def _reduce(self, one_block, combine, initial):
+        if not self.is_streamed:
+            return one_block(*(part for part, _ in self.parts))
+        return streaming.reduce_blocks(one_block, combine, initial, self.parts, self.length)
+
+
+def _factors(folded, shift, rows, masked=None, *, epsilon):
+    """Return what multiplies to score - shift: `(b, n, width)`, `(b, m, width)`."""
     centred = rows - ops.mean(rows, axis=-1, keepdims=True)
     variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-    normalised = centred * ops.rsqrt(variance + epsilon)
-    scores = ops.einsum("bnc,bmc->bnm", folded, normalised)
-    weights = dropout(masked_softmax(scores, None if mask is None else mask[:, None]))
-    gathered = ops.einsum("bnm,bmc->bnc", weights, normalised)
-    return gathered, ops.sum(weights, axis=-1, keepdims=True)
+    ones = ops.ones_like(rows[..., :1])
+    left, right = [folded, -shift], [centred * ops.rsqrt(variance + epsilon), ones]
+    if masked is not None:
+        left, right = [*left, ops.ones_like(shift)], [*right, masked]
+    return ops.concatenate(left, axis=-1), ops.concatenate(right, axis=-1)
+
+
+def _gather_block(folded, shift, rows, masked=None, *, reader):
+    """Return sums over a block of exp(score - shift) times: rows, 1, and 1 before dropout."""
+    left, right = _factors(folded, shift, rows, masked, epsilon=reader.epsilon)
+    weights = ops.exp(ops.einsum("bnc,bmc->bnm", left, right))
+    total = None
+    if reader.dropout is not None:
+        total = ops.sum(weights, axis=-1, keepdims=True)
+        weights = reader.dropout(weights)
+    channels = rows.shape[-1]
+    sums = ops.einsum("bnm,bmc->bnc", weights, right[..., : channels + 1])
+    kept = sums[..., channels:]
+    return sums[..., :channels], kept, kept if total is None else total

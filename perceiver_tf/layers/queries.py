@@ -6,7 +6,6 @@ Trained queries, one row each, are a `LatentArray`.
 import keras
 from keras import ops
 
-from perceiver_tf.layers import byte_array
 from perceiver_tf.layers.positions import FourierPositions
 
 
@@ -23,7 +22,7 @@ class FourierQueries(keras.layers.Layer):
             `grid_shape` is None, its sizes.
 
     Returns:
-        float32 `(b, size_1 * ... * size_d, channels)`, the last axis of the grid fastest.
+        byte array of `axes` and a `content` without channels, `(b, size_1, ..., size_d, 0)`.
     """
 
     def __init__(
@@ -48,10 +47,11 @@ class FourierQueries(keras.layers.Layer):
         self.positions.build(inputs_shape)
 
     def call(self, inputs):
-        grid = inputs
-        if self.grid_shape is not None:
-            grid = ops.zeros((1, *self.grid_shape, 1))
-        queries = byte_array.grid_positions(self.positions(grid))
-        queries = ops.reshape(queries, (1, -1, queries.shape[-1]))
-        shape = (ops.shape(inputs)[0], ops.shape(queries)[1], queries.shape[-1])
-        return ops.broadcast_to(queries, shape)
+        batch_size, *sizes, _ = ops.shape(inputs)
+        content = ops.zeros((batch_size, *(self.grid_shape or sizes), 0), dtype="float32")
+        return {"content": content, "axes": self.positions(content)}
+
+    def compute_output_spec(self, inputs):
+        sizes = self.grid_shape or inputs.shape[1:-1]
+        content = keras.KerasTensor((inputs.shape[0], *sizes, 0), dtype="float32")
+        return {"content": content, "axes": self.positions.compute_output_spec(content)}

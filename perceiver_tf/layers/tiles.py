@@ -34,6 +34,11 @@ def product_cost(tile, content_channels):
     return width * (1 + TILE_OVERHEAD / math.prod(tile))
 
 
+def cheapest_product(sizes, content_channels):
+    """Return `product_cost` of the tiles of a grid."""
+    return product_cost(tile_shape(sizes, content_channels), content_channels)
+
+
 def split_channels(x, widths):
     """Return consecutive pieces of the last axis, of the given widths."""
     return ops.split(x, np.cumsum(widths)[:-1].tolist(), axis=-1)
@@ -56,6 +61,16 @@ class Tiles:
         order = (0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
         shape = (-1, math.prod(self.counts), math.prod(self.shape), grid.shape[-1])
         return ops.reshape(ops.transpose(grid, order), shape)
+
+    def join(self, x):
+        """The inverse of `cut`, the grid flattened: `(b, tiles, inputs, k)` to `(b, m, k)`."""
+        rank, width = len(self.sizes), x.shape[-1]
+        x = ops.reshape(x, (-1, *self.counts, *self.shape, width))
+        pairs = itertools.chain(
+            *zip(range(1, rank + 1), range(rank + 1, 2 * rank + 1), strict=True)
+        )
+        x = ops.transpose(x, (0, *pairs, 2 * rank + 1))
+        return ops.reshape(x, (-1, math.prod(self.sizes), width))
 
     def right(self, scaled_content, inverse_sigma):
         """The factor of the inputs, `(b, tiles, inputs of a tile, width)`."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from perceiver_tf.layers.blocks import CrossAttend
+from perceiver_tf.layers.cross_attend import CrossAttend
 from perceiver_tf.layers.latent_transformer import LatentTransformer
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from perceiver_tf.layers.blocks import CrossAttend
+from perceiver_tf.layers.cross_attend import CrossAttend
 from perceiver_tf.layers.latents import LatentArray
 from perceiver_tf.models import encoder
 from perceiver_tf.models.configs import PerceiverIOConfig
@@ -26,9 +26,9 @@ def perceiver_io(
     Args:
         inputs: `keras.Input`, or a dict of them.
         adapter: layer (or function of layers) from `inputs` to a byte array.
-        queries: layer (or function of layers) from `inputs` to the decoder's queries
-            `(b, n, query_channels)`; for instance `LatentArray(1, 1024)` for one trained
-            query, `FourierQueries(...)` for one per point of a grid, or
+        queries: layer (or function of layers) from `inputs` to the decoder's queries, a tensor
+            `(b, n, query_channels)` or another byte array; for instance `LatentArray(1, 1024)`
+            for one trained query, `FourierQueries(...)` for one per point of a grid, or
             `lambda inputs: inputs["queries"]` for such that come with the data.
         num_outputs: int, width of each output; None returns the decoded queries unprojected.
         config: `PerceiverIOConfig`; None: the defaults, the released ImageNet models.

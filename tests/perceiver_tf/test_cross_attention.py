@@ -5,7 +5,7 @@ import reference
 
 from perceiver_tf import CrossAttend, CrossAttention, FourierInputs
 from perceiver_tf.layers import byte_array
-from perceiver_tf.layers.cross_attention import choose_implementation
+from perceiver_tf.layers.choosing import choose_implementations
 
 B, N = 2, 3
 
@@ -41,11 +41,12 @@ def test_byte_array_of_learned_positions_and_of_content_alone(random):
 
 def test_byte_array_masks_count_together():
     own, other = np.array([[True, True, False]]), np.array([[True, False, True]])
-    np.testing.assert_array_equal(
-        byte_array.rows_mask({"content": None, "mask": own}, other), [[True, False, False]]
-    )
-    np.testing.assert_array_equal(byte_array.rows_mask({}, {"content": own}), own)
-    assert byte_array.rows_mask({}, {"content": None}) is None
+    part = {"content": np.zeros((1, 3, 2)), "mask": own}
+    (mask,) = byte_array.rows_masks([part], other)
+    np.testing.assert_array_equal(mask, [[True, False, False]])
+    (mask,) = byte_array.rows_masks([{}], {"content": own})
+    np.testing.assert_array_equal(mask, own)
+    assert byte_array.rows_masks([{}], {"content": None}) == [None]
 
 
 @pytest.mark.parametrize("sizes", [(5,), (4, 2), (2, 3, 4)])
@@ -145,7 +146,7 @@ def test_auto_chooses_by_counting():
         content = keras.KerasTensor((1, *sizes, channels))
         axes = [keras.KerasTensor((size, 129)) for size in sizes]
         description = {"content": content, "axes": axes} if tables else {"content": content}
-        return choose_implementation(description, queries, heads, projected)
+        return choose_implementations([description], queries, heads, projected)[0]
 
     assert choice(224, 224) == "separable"
     assert choice(None, 224) == "folded"

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from perceiver_tf import FourierPositions, FourierQueries, LearnedPositions, fourier_features
+from perceiver_tf.layers import byte_array
 from perceiver_tf.layers.positions import axis_positions
 
 
@@ -73,7 +74,7 @@ def test_fourier_positions_refuse_no_bands_and_another_number_of_axes():
 
 def test_fourier_queries_ask_for_every_point_of_the_grid_in_order():
     layer = FourierQueries(3, (4, 5), grid_shape=(2, 3))
-    queries = np.asarray(layer(np.zeros((2, 7))))
+    queries = np.asarray(byte_array.assemble(layer(np.zeros((2, 7)))))
     rows, columns = np.meshgrid(np.linspace(-1, 1, 2), np.linspace(-1, 1, 3), indexing="ij")
     grid = np.stack([rows.ravel(), columns.ravel()], -1)
     assert queries.shape == (2, 6, 14)

@@ -1,0 +1,66 @@
+"""One softmax over everything that readers read.
+
+A reader (`folded.RowsReader`, `separable.GridReader`) has
+
+- `score_bound()`: an upper bound of each query's scores, float32 `(b, heads_and_queries, 1)`;
+- `largest_score()`: the largest of them, exactly;
+- `gather(shift)`: sums over its rows of exp(score - shift) times the row over its standard
+  deviation, times 1, and times 1 before dropout; the first `(b, heads_and_queries, channels)` with
+  channels in the published order, the others `(b, heads_and_queries, 1)`;
+- `mask`: bool `(b, m)` or None.
+
+Several of them make one softmax: shifted alike, their sums add up. The shift cancels out in the
+end, so any that keeps the exponentials inside float32 will do. A bound costs no pass over the
+scores, but where it is loose, everything may vanish below the smallest float: then the maximum
+itself is taken.
+"""
+
+import functools
+
+from keras import ops
+
+from perceiver_tf.layers.attention import MASKED_SCORE
+
+SMALLEST_TOTAL = 1e-25
+
+
+def gather(readers, drops):
+    """Return the attention-weighted sums of all readers' rows.
+
+    Args:
+        readers: list of readers, see the module.
+        drops: bool, whether dropout acts. Its draws are then made once, outside of a condition,
+            at the price of always looking for the maximum.
+
+    Returns:
+        (gathered, total) as `folded.unfold_values` takes them.
+    """
+    if drops:
+        sums = _add_up(readers, _largest(readers))
+    else:
+        bound = functools.reduce(ops.maximum, [reader.score_bound() for reader in readers])
+        sums = _add_up(readers, ops.stop_gradient(bound))
+        attends = _attends_to_any(readers)
+        is_safe = ops.all(ops.logical_or(sums[2] > SMALLEST_TOTAL, ops.logical_not(attends)))
+        sums = ops.cond(is_safe, lambda: sums, lambda: _add_up(readers, _largest(readers)))
+    gathered, kept, total = sums
+    inverse = ops.where(total > 0, 1.0 / ops.maximum(total, SMALLEST_TOTAL), 0.0)
+    return gathered * inverse, kept * inverse
+
+
+def _add_up(readers, shift):
+    return tuple(map(sum, zip(*(reader.gather(shift) for reader in readers), strict=True)))
+
+
+def _largest(readers):
+    largest = functools.reduce(ops.maximum, [reader.largest_score() for reader in readers])
+    # Above the masked scores, so that a query that may attend to nothing gathers nothing.
+    return ops.stop_gradient(ops.maximum(largest, MASKED_SCORE / 2))
+
+
+def _attends_to_any(readers):
+    """Return bool `(b or 1, 1, 1)`, whether there is a row to attend to."""
+    if any(reader.mask is None for reader in readers):
+        return ops.ones((1, 1, 1), dtype="bool")
+    anywhere = [ops.any(reader.mask, axis=-1)[:, None, None] for reader in readers]
+    return functools.reduce(ops.logical_or, anywhere)

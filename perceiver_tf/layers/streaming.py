@@ -1,0 +1,132 @@
+"""Blocks: what is too large to hold at once is computed piece by piece, exactly.
+
+Scores of N queries against M inputs take N x M numbers. Where these exceed a memory budget, the
+longer side is cut in blocks, computed one after the other. The backward pass computes a block
+again instead of keeping its scores.
+"""
+
+import keras
+from keras import ops
+
+BLOCK_BYTES = 2**26
+
+
+def block_length(size, item_bytes):
+    """Return how many items whose scores take `item_bytes` each fit in `BLOCK_BYTES`.
+
+    Returns:
+        int: `size` if all fit, and otherwise a power of two, which grids can be cut by.
+    """
+    fitting = max(BLOCK_BYTES // item_bytes, 1)
+    return size if fitting >= size else 2 ** (fitting.bit_length() - 1)
+
+
+def reduce_blocks(one_block, combine, initial, parts, length):
+    """Return the combined results of the blocks.
+
+    Args:
+        one_block: function of a block's share of every part, returns a tuple of tensors.
+        combine: function of two such tuples, such as `each(ops.add)`.
+        initial: tuple of tensors to start from.
+        parts: list of (tensor, axis to cut), the first one floating; sizes known.
+        length: int, length of a block; the last one may be shorter.
+    """
+    first, axis = parts[0]
+    size = first.shape[axis]
+
+    def share(start, share_length):
+        return [_slice(part, cut, start, share_length) for part, cut in parts]
+
+    def step(index, carry):
+        leading, *others = share(index * length, length)
+        leading = leading + ops.cast(_nothing_after(carry[-1]), leading.dtype)
+        return combine(carry, one_block(leading, *others))
+
+    carry = ops.fori_loop(0, size // length, step, initial)
+    if size % length:
+        carry = combine(carry, one_block(*share(size - size % length, size % length)))
+    return carry
+
+
+def each(operation):
+    """Return a function of two tuples that applies an operation of two tensors entry by entry."""
+    return lambda these, those: tuple(map(operation, these, those))
+
+
+def map_blocks(one_block, parts, length):
+    """Return the blocks' results one after the other, along their axis 1.
+
+    Args:
+        one_block: function of a block's share of every part, returns a tensor `(b, n, ...)`
+            with n in proportion to the length of the block.
+        parts: list of (tensor, axis to cut); sizes known.
+        length: int, length of a block; the last one may be shorter.
+    """
+    leading, axis = parts[0]
+    size = leading.shape[axis]
+    count = size // length
+
+    def step(before, shares):
+        leading, *others = shares
+        result = one_block(leading + ops.cast(_nothing_after(before), leading.dtype), *others)
+        return result, result
+
+    first = one_block(*(_slice(part, cut, 0, length) for part, cut in parts))
+    results = [first]
+    if count > 1:
+        others = [_in_blocks(part, cut, length, count - 1) for part, cut in parts]
+        _, stacked = ops.scan(step, first, others)
+        stacked = ops.swapaxes(stacked, 0, 1)
+        shape = ops.shape(stacked)
+        results.append(ops.reshape(stacked, (shape[0], shape[1] * shape[2], *shape[3:])))
+    if size % length:
+        rest = [_slice(part, cut, count * length, size % length) for part, cut in parts]
+        results.append(one_block(*rest))
+    return ops.concatenate(results, axis=1)
+
+
+def repeated_with(layers, function):
+    """Return a function that the backward pass computes again instead of keeping what it made.
+
+    Rematerialisation gives gradients to the arguments of what it repeats, not to variables that
+    are read inside.
+
+    Args:
+        layers: list of built `keras.Layer`.
+        function: function of tensors that calls the layers; no layer may change a state.
+
+    Returns:
+        The function, repeated in the backward pass.
+    """
+    variables = [variable for layer in layers for variable in layer.variables]
+    weights = [ops.convert_to_tensor(variable) for variable in variables]
+
+    @keras.remat
+    def repeated(*arguments):
+        weights, tensors = arguments[: len(variables)], arguments[len(variables) :]
+        with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))):
+            return function(*tensors)
+
+    return lambda *tensors: repeated(*weights, *tensors)
+
+
+def _nothing_after(x):
+    """Return 0 once `x` is there.
+
+    A block waits for the one before: computed at once, they would fill the memory.
+    """
+    return ops.cast(0.0 * ops.sum(ops.stop_gradient(x)), "float32")
+
+
+def _slice(x, axis, start, length):
+    starts, shape = [0] * len(x.shape), list(ops.shape(x))
+    starts[axis], shape[axis] = start, length
+    return ops.slice(x, starts, shape)
+
+
+def _in_blocks(x, axis, length, count):
+    """Cut an axis after the first block: `(..., size, ...)` to `(count, ..., length, ...)`."""
+    x = _slice(x, axis, length, count * length)
+    shape = list(ops.shape(x))
+    x = ops.reshape(x, (*shape[:axis], count, length, *shape[axis + 1 :]))
+    return ops.moveaxis(x, axis, 0)

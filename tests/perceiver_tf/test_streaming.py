@@ -1,0 +1,186 @@
+"""What is computed in blocks equals what is computed at once, values and gradients."""
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from perceiver_tf import CrossAttend, CrossAttention, FourierInputs, FourierQueries, perceiver
+from perceiver_tf.layers import byte_array, streaming
+
+B, N = 2, 3
+TINY, HUGE = 1, 2**40
+
+
+def describe(random, sizes):
+    content = random.normal(size=(B, *sizes, 3)).astype("float32")
+    axes = [random.normal(size=(size, 5)).astype("float32") for size in sizes]
+    return {"content": content, "axes": axes}
+
+
+def results(layer, queries, description, mask, block_bytes, monkeypatch, **masks):
+    """Values, and gradients of weights, queries and content, from a compiled function."""
+    monkeypatch.setattr(streaming, "BLOCK_BYTES", block_bytes)
+    content = tf.constant(description["content"])
+    queries = tf.nest.map_structure(tf.constant, queries)
+
+    @tf.function(autograph=False)
+    def compute(queries, content):
+        watched = [*tf.nest.flatten(queries), content]
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            inputs = {**description, "content": content}
+            values = layer(queries, inputs, inputs_mask=mask, **masks)
+            loss = tf.reduce_sum(tf.sin(tf.cast(values, tf.float32)))
+        watched += layer.trainable_variables
+        return values, *tape.gradient(loss, watched, unconnected_gradients="zero")
+
+    return [np.asarray(x) for x in compute(queries, content)]
+
+
+@pytest.mark.parametrize("implementation", ["dense", "folded", "separable"])
+@pytest.mark.parametrize(
+    ("sizes", "num_heads", "masked"), [((7,), 2, False), ((3, 5), 1, True), ((2, 5, 3), 2, True)]
+)
+def test_inputs_in_blocks(random, monkeypatch, implementation, masked, num_heads, sizes):
+    description = describe(random, sizes)
+    length = int(np.prod(sizes))
+    queries = random.normal(size=(B, N, 8)).astype("float32")
+    mask = random.random((B, length)) < 0.6 if masked else None
+    if masked:
+        mask[1] = False
+    layer = CrossAttention(num_heads=num_heads, qk_channels=6, implementation=implementation)
+    layer(queries, description)
+    reference.randomise(layer, random)
+    case = layer, queries, description, mask
+    whole = results(*case, HUGE, monkeypatch)
+    rows = byte_array.assemble(description)
+    allowed = None if mask is None else np.repeat(mask[:, None], N, 1)
+    normalised = reference.norm(rows, layer.inputs_norm)
+    expected = reference.attention(layer, queries, normalised, allowed)
+    np.testing.assert_allclose(whole[0], expected, rtol=1e-4, atol=1e-4)
+    longest = max(sizes) if implementation == "separable" else length
+    # Blocks of one, and of a length that does not divide.
+    for items in (1, 2):
+        block_bytes = items * 4 * B * N * num_heads * length // longest
+        for block, one in zip(results(*case, block_bytes, monkeypatch), whole, strict=True):
+            np.testing.assert_allclose(block, one, rtol=1e-3, atol=1e-4 * (1 + np.abs(one).max()))
+
+
+@pytest.mark.parametrize(
+    ("form", "num_heads", "use_query_residual"),
+    [("tensor", 1, False), ("grid", 2, True), ("grid", 1, False), ("positions", 2, True)],
+)
+def test_queries_in_blocks(random, monkeypatch, form, use_query_residual, num_heads):
+    queries = describe(random, (5, 4))
+    if form == "positions":
+        positions = np.asarray(byte_array.grid_positions(queries["axes"])).reshape(20, 10)
+        queries = {"content": queries["content"], "positions": positions}
+    rows = np.asarray(byte_array.assemble(queries))
+    queries = rows if form == "tensor" else queries
+    latents = random.normal(size=(B, 6, 8)).astype("float32")
+    queries_mask = random.random((B, 20)) < 0.8
+    latents_mask = random.random((B, 6)) < 0.7
+    layer = CrossAttend(num_heads=num_heads, qk_channels=4, use_query_residual=use_query_residual)
+    layer(queries, latents)
+    reference.randomise(layer, random)
+    allowed = queries_mask[:, :, None] & latents_mask[:, None]
+    expected = reference.cross_attend(layer, rows, latents, allowed)
+    case = layer, queries, {"content": latents}, latents_mask
+    whole = results(*case, HUGE, monkeypatch, queries_mask=queries_mask)
+    np.testing.assert_allclose(whole[0], expected, rtol=1e-3, atol=1e-3)
+    for block_bytes in (TINY, 2 * 4 * B * num_heads * 6 * 4):
+        blocks = results(*case, block_bytes, monkeypatch, queries_mask=queries_mask)
+        for block, one in zip(blocks, whole, strict=True):
+            np.testing.assert_allclose(block, one, rtol=1e-3, atol=1e-4 * (1 + np.abs(one).max()))
+
+
+@pytest.mark.parametrize("implementation", ["folded", "separable"])
+def test_blocks_take_the_exact_maximum_where_the_bound_is_loose(
+    random, monkeypatch, implementation
+):
+    description = describe(random, (5, 4))
+    description["content"][:, 0] *= 1e3
+    queries = 300 * random.normal(size=(B, N, 8)).astype("float32")
+    mask = random.random((B, 20)) < 0.6
+    mask[0] = False
+    layer = CrossAttention(implementation=implementation)
+    layer(queries, description)
+    reference.randomise(layer, random)
+    rows = reference.norm(byte_array.assemble(description), layer.inputs_norm)
+    expected = reference.attention(layer, queries, rows, np.repeat(mask[:, None], N, 1))
+    for block_bytes in (TINY, HUGE):
+        values = results(layer, queries, description, mask, block_bytes, monkeypatch)[0]
+        np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_blocks_fit_their_memory():
+    row_bytes = 4 * 512 * 4096
+    length = streaming.block_length(4096, row_bytes)
+    assert length >= 1 and row_bytes * length <= streaming.BLOCK_BYTES < row_bytes * length * 2
+    assert streaming.block_length(5, streaming.BLOCK_BYTES // 5) == 5
+    assert streaming.block_length(3, 2**60) == 1
+
+
+def test_adapted_projections_are_read_in_blocks_too(random, monkeypatch):
+    description = describe(random, (5, 4))
+    queries = random.normal(size=(B, N, 8)).astype("float32")
+    layer = CrossAttention()
+    layer(queries, description)
+    reference.randomise(layer, random)
+    layer.value.enable_lora(2)
+    layer.value.lora_kernel_b.assign(np.ones(layer.value.lora_kernel_b.shape))
+    case = layer, queries, description, None
+    whole, blocks = (results(*case, size, monkeypatch) for size in (HUGE, TINY))
+    for block, one in zip(blocks, whole, strict=True):
+        np.testing.assert_allclose(block, one, rtol=1e-3, atol=1e-3)
+    layer.key.quantize("int8")
+    whole, blocks = (results(*case, size, monkeypatch) for size in (HUGE, TINY))
+    for block, one in zip(blocks, whole, strict=True):
+        np.testing.assert_allclose(block, one, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("implementation", "policy"),
+    [("dense", "float32"), ("folded", "mixed_bfloat16"), ("separable", "float32")],
+)
+def test_streamed_model_of_unknown_batch_size_trains_and_exports(
+    random, monkeypatch, tmp_path, implementation, policy
+):
+    def build():
+        keras.utils.set_random_seed(1)
+        images = keras.Input((6, 4, 3), name="images")
+        settings = {"num_latents": 3, "latent_channels": 8, "num_cross_attends": 2}
+        settings["cross_attention_implementation"] = implementation
+        return perceiver(images, FourierInputs(2, (6, 4)), 4, **settings)
+
+    keras.config.set_dtype_policy(policy)
+    images = random.normal(size=(5, 6, 4, 3)).astype("float32")
+    tolerance = 1e-4 if policy == "float32" else 3e-2
+    expected = build().predict(images, verbose=0)
+    monkeypatch.setattr(streaming, "BLOCK_BYTES", TINY)
+    model = build()
+    result = model.predict(images, verbose=0)
+    np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)
+    model.compile("sgd", "mse")
+    history = model.fit(images, np.ones((5, 4)), batch_size=2, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    model.export(tmp_path / "served", format="tf_saved_model", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    expected = model.predict(images, verbose=0)
+    np.testing.assert_allclose(served.serve(images), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_queries_of_a_grid_are_not_formed_where_that_is_cheaper(random):
+    queries = FourierQueries(6, (24, 24), grid_shape=(24, 24))(np.zeros((B, 1), "float32"))
+    latents = random.normal(size=(B, 64, 26)).astype("float32")
+    layer = CrossAttend(use_query_residual=False)
+    layer(queries, latents)
+    reference.randomise(layer, random)
+    assert layer.attention.reads_by_axis(queries, 64)
+    rows = byte_array.assemble(queries)
+    expected = reference.cross_attend(layer, rows, latents)
+    np.testing.assert_allclose(layer(queries, latents), expected, rtol=1e-3, atol=1e-3)
+    layer.attention.query.enable_lora(2)
+    assert not layer.attention.reads_by_axis(queries, 64)
