@@ -239,10 +239,11 @@ def main():
             contender(name, gradients=gradients, **sizes) for name in args.contenders.split(",")
         ]
         around = surroundings()
-        with progress(out) as report:
-            *found, rate = measure([*contenders, matrix_products()], args.rounds, report)
+        products = matrix_products(any(one.prepare is prepare_torch for one in contenders))
+        with progress(out) as tell:
+            found = measure([*contenders, *products], args.rounds, tell)
         kind = "with gradients" if gradients else "forward"
-        reports[kind] = {**sizes, **rows_of(found, rate), **around}
+        reports[kind] = {**sizes, **rows_of(found), **around}
         title = f"{args.side} x {args.side}, N {args.latents}, D {args.latent_channels}: {kind}"
         show(out, title, reports[kind])
     write_json(args.json, reports)

@@ -13,33 +13,39 @@ from rich.text import Text
 from zoo import benchmarking
 from zoo.benchmarking import Measured
 from zoo.errors import ZooError
+from zoo.peers import PRODUCTS
 
 _PACKAGES = ("tensorflow", "keras", "torch", "transformers", "perceiver-pytorch", "perceiver-io")
 _HEADINGS = ("median", "min", "CPU time", "times the first", "added memory", "peak", "of the rate")
 
 
-def rows_of(found: list[Measured], rate: Measured) -> dict[str, Any]:
+def rows_of(found: list[Measured]) -> dict[str, Any]:
     """Returns the part of a report that was measured.
 
     Args:
-        found: the contenders; ratios are to the first that was measured.
-        rate: the matrix products of the same run.
+        found: the contenders, ratios being to the first that was measured, and after them
+            `zoo.peers.matrix_products` of the same run.
 
     Returns:
         dict of `contenders` (a dict each; only name and `failure` of one that failed),
-        `ratio_to` and `multiply_adds_per_second` (the rate of the matrix products).
+        `ratio_to`, `multiply_adds_per_second` (the rate of the matrix products), and the same
+        of PyTorch's, `pytorch_multiply_adds_per_second`, or None.
 
     Raises:
         ZooError: if no contender, or not the matrix products, could be measured.
     """
-    measured = [one for one in found if one.failure is None]
-    if not measured or rate.failure is not None:
-        reasons = "; ".join(f"{one.name}: {one.failure}" for one in (*found, rate) if one.failure)
+    products = [one for one in found if one.name.endswith(PRODUCTS)]
+    contenders = [one for one in found if one not in products]
+    measured = [one for one in contenders if one.failure is None]
+    if not measured or products[0].failure is not None:
+        reasons = "; ".join(f"{one.name}: {one.failure}" for one in found if one.failure)
         raise ZooError(f"Nothing could be measured. {reasons}")
+    rates = [one.multiply_adds / one.median for one in products if one.failure is None]
     return {
-        "contenders": [_figures(one, measured[0], rate) for one in found],
+        "contenders": [_figures(one, measured[0], products[0]) for one in contenders],
         "ratio_to": measured[0].name,
-        "multiply_adds_per_second": rate.multiply_adds / rate.median,
+        "multiply_adds_per_second": rates[0],
+        "pytorch_multiply_adds_per_second": rates[1] if len(rates) > 1 else None,
     }
 
 
@@ -98,6 +104,9 @@ def show(out: Console, title: str, report: dict[str, Any]) -> None:
     out.print(table)
     rate = 2 * report["multiply_adds_per_second"] / 1e9
     out.print(f"Float32 matrix products ran at {rate:.0f} GFLOP/s in the same rounds (the rate).")
+    if report["pytorch_multiply_adds_per_second"] is not None:
+        rate = 2 * report["pytorch_multiply_adds_per_second"] / 1e9
+        out.print(f"The same products by PyTorch ran at {rate:.0f} GFLOP/s.")
     out.print("Added memory: the peak above the process with model and weights loaded.")
     hardware = report["hardware"]
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())

@@ -17,6 +17,7 @@ from zoo.peers import (
     matrix_products,
     own_contender,
     peer_contender,
+    prepare_peer,
 )
 from zoo.terminal import add_command, console, write_json
 
@@ -82,8 +83,9 @@ def benchmark_command(args: argparse.Namespace) -> None:
     contenders, refused = _contenders(args)
     around = surroundings()
     out = console(args.json)
-    with progress(out) as report:
-        *found, rate = measure([*contenders, matrix_products()], args.rounds, report)
+    products = matrix_products(any(one.prepare is prepare_peer for one in contenders))
+    with progress(out) as tell:
+        found = measure([*contenders, *products], args.rounds, tell)
     report = {
         "model": args.name,
         "overrides": parse_settings("--set", args.set),
@@ -91,7 +93,7 @@ def benchmark_command(args: argparse.Namespace) -> None:
         "batch_size": args.batch_size,
         "dtype": args.dtype,
         "rounds": args.rounds,
-        **rows_of(found, rate),
+        **rows_of(found),
         **around,
     }
     report["contenders"] += refused

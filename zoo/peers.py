@@ -15,6 +15,7 @@ from zoo.configs import ImageClassifierConfig
 from zoo.errors import ZooError
 
 PRECISIONS = ("float32", "mixed_bfloat16")
+PRODUCTS = "matrix products"
 _PRODUCT_SIZE = 2048
 
 
@@ -225,9 +226,17 @@ def _training_step(model, images, labels):
     return lambda: model.train_function(batches)
 
 
-def matrix_products() -> Contender:
-    """Returns a float32 matrix product, whose rate is what this machine can do at the time."""
-    return Contender("matrix products", _prepare_matrix_products)
+def matrix_products(with_pytorch: bool) -> list[Contender]:
+    """Returns a float32 matrix product, whose rate is what this machine can do at the time.
+
+    Args:
+        with_pytorch: whether to add the same product by PyTorch, whose matrix library may be much
+            slower than TensorFlow's on some processors (or faster).
+    """
+    products = [Contender(PRODUCTS, _prepare_matrix_products)]
+    if with_pytorch:
+        products.append(Contender(f"PyTorch {PRODUCTS}", _prepare_torch_products))
+    return products
 
 
 def _prepare_matrix_products() -> Prepared:
@@ -235,3 +244,10 @@ def _prepare_matrix_products() -> Prepared:
 
     matrix = tf.random.normal((_PRODUCT_SIZE, _PRODUCT_SIZE))
     return Prepared(lambda: tf.matmul(matrix, matrix), lambda: _PRODUCT_SIZE**3)
+
+
+def _prepare_torch_products() -> Prepared:
+    import torch
+
+    matrix = torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE)
+    return Prepared(lambda: matrix @ matrix, lambda: _PRODUCT_SIZE**3)
