@@ -190,7 +190,7 @@ def prepare_own(config, batch_size: int, training: bool, dtype: str) -> Prepared
     import keras
     import numpy as np
 
-    from zoo.multiply_adds import forward_multiply_adds
+    from zoo.costs import costs
     from zoo.registry import build_model
 
     keras.config.set_dtype_policy(dtype)
@@ -204,7 +204,8 @@ def prepare_own(config, batch_size: int, training: bool, dtype: str) -> Prepared
     else:
         step = _forward(model, images)
     directions = 3 if training else 1  # a backward has two products for each of the forward
-    return Prepared(step, lambda: directions * batch_size * forward_multiply_adds(config))
+    multiply_adds = directions * batch_size * costs(config, batch_size).multiply_adds
+    return Prepared(step, lambda: multiply_adds)
 
 
 def _forward(model, images):
