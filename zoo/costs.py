@@ -3,9 +3,11 @@
 Neither Keras nor TensorFlow is loaded and nothing is built.
 """
 
+import math
 from dataclasses import dataclass
 
 from perceiver_tf.models import memory
+from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from perceiver_tf.models.reading import Rows
@@ -60,7 +62,7 @@ def costs(config, batch_size=1) -> Costs:
             block.name: block.reading.chosen for block in blocks if not block.is_self_attend
         },
         memory=_memory(config, blocks, batch_size),
-        optimizer_state=FLOAT_BYTES * states * config.parameters,
+        optimizer_state=FLOAT_BYTES * states * num_weights(config),
     )
 
 
@@ -92,29 +94,50 @@ def _stem_elements(config):
     return -(-height // 2) * -(-width // 2) * _STEM_CHANNELS
 
 
+def _num_other_weights(config):
+    """Returns the number of trained weights outside of the blocks: latents, query, adapter, head.
+
+    The normalisation of the stem has two for each channel.
+    """
+    architecture, num_rows = config.architecture, math.prod(config.grid_shape)
+    is_decoded = isinstance(architecture, PerceiverIOConfig)
+    channels, content_channels = architecture.latent_channels, config.image_shape[-1]
+    ends = (architecture.num_latents + is_decoded) * channels + (channels + 1) * config.num_classes
+    adapter = 0
+    if config.positions == "learned":
+        projections = content_channels + 1 + _LEARNED_CHANNELS + 1
+        adapter = _LEARNED_CHANNELS * (num_rows + projections)
+    elif config.positions == "conv":
+        adapter = _STEM_CHANNELS * (_STEM_KERNEL**2 * content_channels + 2)
+    return ends + adapter
+
+
 def _memory(config, blocks, batch_size):
-    rows = blocks[0].reading.rows
-    images = rows.length * config.image_shape[-1]
+    images = math.prod(config.image_shape)
     shared = memory.shared_elements(blocks[0])
-    forward = images + memory.forward_elements(blocks, shared)
-    adapter = images
+    forward, adapter = images + memory.forward_elements(blocks, shared), images
     if config.positions == "conv":
         forward = max(forward, 2 * _stem_elements(config))
         adapter += 3 * _stem_elements(config)
-    others = config.parameters - sum(
-        {b.name: b.num_attention_weights + b.num_mlp_weights for b in blocks}.values()
+    training = memory.Training(
+        blocks=blocks,
+        config=config.architecture,
+        shared=shared + adapter,
+        num_other_weights=_num_other_weights(config),
+        rows_have_gradients=config.positions != "fourier",
+        gradients_meet=RECIPES[config.recipe].clip_global_norm is not None,
     )
-    training, kept = memory.training_bytes(
-        blocks,
-        config.architecture,
-        batch_size,
-        shared + adapter,
-        config.positions != "fourier",
-        others,
-    )
+    peak, kept = memory.training_bytes(training, batch_size)
     return Memory(
         forward=FLOAT_BYTES * batch_size * forward,
         kept=kept,
-        gradients=FLOAT_BYTES * config.parameters,
-        training=training,
+        gradients=FLOAT_BYTES * num_weights(config),
+        training=peak,
     )
+
+
+def num_weights(config) -> int:
+    """Returns the number of trained weights of a configuration, without building it."""
+    blocks = model_blocks(config.architecture, image_rows(config))
+    of_blocks = {b.name: b.num_attention_weights + b.num_mlp_weights for b in blocks}
+    return sum(of_blocks.values()) + _num_other_weights(config)

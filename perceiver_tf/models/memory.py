@@ -10,7 +10,10 @@ row. What depends on the rows alone (the rows normalised, or the factor of a til
 once for all cross-attends that read them.
 """
 
+from collections import Counter
 from dataclasses import dataclass
+
+from perceiver_tf.models.configs import EncoderConfig
 
 FLOAT_BYTES = 4
 MASK = 0.25  # a dropout mask is bool: a quarter of a float32
@@ -26,13 +29,35 @@ class Memory:
         kept: int, activations that a training step keeps for the backward pass.
         gradients: int, of all trainable weights, one for each.
         training: int, peak of a training step without the optimiser's state: activations kept,
-            gradients so far, and what the backward pass is working on.
+            the gradients held at that moment, and what the backward pass is working on.
     """
 
     forward: int
     kept: int
     gradients: int
     training: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training step is made of.
+
+    Attributes:
+        blocks: list of `costs.Block`, as executed.
+        config: `EncoderConfig`.
+        shared: numbers for one example held from forward to backward beside the blocks' own.
+        num_other_weights: int, trained weights outside of the blocks.
+        rows_have_gradients: bool, whether rows are made from trained weights.
+        gradients_meet: bool, whether the optimiser waits for all gradients, as it does to clip
+            them by their global norm.
+    """
+
+    blocks: list
+    config: EncoderConfig
+    shared: int
+    num_other_weights: int
+    rows_have_gradients: bool
+    gradients_meet: bool
 
 
 def forward_elements(blocks, shared):
@@ -42,11 +67,15 @@ def forward_elements(blocks, shared):
         blocks: list of `costs.Block`.
         shared: number held from the first cross-attend to the last, see `shared_elements`.
     """
-    last = max(index for index, block in enumerate(blocks) if not block.is_self_attend)
+    rows = blocks[0].reading.rows
+    to_come = [block.reading for block in blocks if block.reading.rows is rows]
     peak = 0
-    for index, block in enumerate(blocks):
-        held = shared if index <= last else 0
-        held += block.reading.num_queries * block.query_channels
+    for block in blocks:
+        held = block.reading.num_queries * block.query_channels
+        held += shared if to_come and blocks[0].reading.chosen != "dense" else 0
+        if block.reading.rows is rows:
+            to_come.pop(0)
+        held += sum(_projected_ahead(reading) for reading in to_come)
         moments = (_forward_attention(block), _forward_mlp(block))
         peak = max(peak, held + max(moments))
     return peak
@@ -60,38 +89,46 @@ def shared_elements(block):
     return reading.rows.length * reading.rows.channels
 
 
-def training_bytes(blocks, config, batch_size, shared, rows_have_gradients, num_other_weights):
-    """Return the peak of the backward pass, and what it starts from, in bytes.
+def training_bytes(training, batch_size):
+    """Return the peak of the backward pass, and the activations it starts from, in bytes.
 
-    The backward pass frees block by block what was kept and gains gradients of the weights: one
-    for each use of a shared weight, which are added up only when all of them are there.
+    The backward pass frees block by block what was kept, and gains gradients of the weights: one
+    for each use of a shared weight, added up when all of them are there. The optimiser then uses
+    up a gradient, unless it needs all of them at once.
 
     Args:
-        blocks: list of `costs.Block`.
-        config: `EncoderConfig`.
+        training: `Training`.
         batch_size: int.
-        shared: numbers for one example held from forward to backward beside the blocks' own.
-        rows_have_gradients: bool, whether rows are made from trained weights.
-        num_other_weights: int, trained weights outside of the blocks.
 
     Returns:
         (peak, kept).
     """
+    config, blocks = training.config, training.blocks
     kept = [(_kept_by_attention(b, config), _kept_by_mlp(b, config)) for b in blocks]
-    held = peak_elements = shared + sum(map(sum, kept))
+    held = training.shared + sum(map(sum, kept))
     kept_bytes = FLOAT_BYTES * batch_size * held
-    gradients = num_other_weights
-    peak = FLOAT_BYTES * (batch_size * peak_elements + gradients)
-    for block, (attention, mlp) in zip(reversed(blocks), reversed(kept), strict=True):
-        reading = _backward_attention(block, rows_have_gradients)
+    uses_to_come = Counter(block.name for block in blocks)
+    uses = dict(uses_to_come)
+    gradients, peak = training.num_other_weights, 0
+    for block, (of_attention, of_mlp) in zip(reversed(blocks), reversed(kept), strict=True):
+        uses_to_come[block.name] -= 1
+        reading = _backward_attention(block, training.rows_have_gradients)
         for freed, weights, working in (
-            (mlp, block.num_mlp_weights, _backward_mlp(block)),
-            (attention, block.num_attention_weights, reading),
+            (of_mlp, block.num_mlp_weights, _backward_mlp(block)),
+            (of_attention, block.num_attention_weights, reading),
         ):
+            gradients += weights
             peak = max(peak, FLOAT_BYTES * (batch_size * (held + working) + gradients))
             held -= freed
-            gradients += weights
-    return max(peak, FLOAT_BYTES * (batch_size * held + gradients)), kept_bytes
+            if not uses_to_come[block.name]:
+                gradients -= weights * (uses[block.name] - training.gradients_meet)
+    return peak, kept_bytes
+
+
+def _projected_ahead(reading):
+    """Keys and values of a cross-attend to come: they wait for no latents, so none delays them."""
+    keys, values, _ = _keys_values_rows(reading)
+    return keys + values if reading.chosen == "dense" else 0
 
 
 def _forward_attention(block):
@@ -103,7 +140,7 @@ def _forward_attention(block):
         projected = queries + keys + values
         return max(latents + projected, projected + reading.scores)
     if reading.chosen == "dense":
-        return max(2 * rows, rows + keys + values, keys + values + reading.scores)
+        return max(3 * rows, keys + values + max(rows, reading.scores))
     if reading.chosen == "folded":
         return max(rows, reading.scores) + 2 * _folded(reading)
     right = reading.block_length * reading.tile_width if reading.is_streamed else 0
