@@ -22,6 +22,7 @@ from zoo.benchmarking import measure
 from zoo.peers import matrix_products
 from zoo.terminal import write_json
 
+PLOTTED = (("median_seconds", 1), ("added_bytes", 2**20))
 COLOURS = {
     "this project, separable": "#c2410c",
     "this project, folded": "#e8a06a",
@@ -70,40 +71,37 @@ def draw(report, path):
     for name, colour in COLOURS.items():
         rows = {side: _row(report[str(side)], name) for side in sides}
         rows = {side: row for side, row in rows.items() if row is not None}
-        for axes, key, unit in zip(
-            panels, ("median_seconds", "added_bytes"), (1, 2**20), strict=True
-        ):
+        for axes, (key, unit) in zip(panels, PLOTTED, strict=True):
             points = [(s**2, row[key] / unit) for s, row in rows.items() if row.get(key)]
-            if not points:
-                continue
-            own = name.startswith("this project")
-            style = {"linewidth": 2.4 if own else 1.3, "markersize": 5 if own else 3.5}
-            axes.plot(*zip(*points, strict=True), "o-", color=colour, label=name, **style)
-            failed = next((row["failure"] for row in rows.values() if "failure" in row), None)
-            if failed:
-                axes.annotate(
-                    failed,
-                    points[-1],
-                    xytext=(5, 4),
-                    textcoords="offset points",
-                    fontsize=7,
-                    color=colour,
-                )
-    for axes, label in zip(
-        panels, ("seconds, median", "MiB above model and inputs, peak"), strict=True
-    ):
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xticks([side**2 for side in sides], [f"{side}²" for side in sides])
-        axes.minorticks_off()
-        axes.set_xlabel("inputs (pixels)")
-        axes.set_ylabel(label)
-        axes.grid(alpha=0.25, linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(x=0.12)
+            failed = next((row["failure"] for row in rows.values() if "failure" in row), "")
+            if points:
+                _draw_line(axes, points, name, colour, failed)
+    _label(panels[0], sides, "seconds, median")
+    _label(panels[1], sides, "MiB above model and inputs, peak")
     panels[0].legend(frameon=False, fontsize=8)
     figure.suptitle("One cross-attend of 512 latents, 64 bands, float32, forward, batch 1")
     figure.savefig(path, dpi=150, format="png")
+
+
+def _draw_line(axes, points, name, colour, failed):
+    """Draw one contender's line, with the reason why it ends before the others."""
+    own = name.startswith("this project")
+    style = {"linewidth": 2.4 if own else 1.3, "markersize": 5 if own else 3.5}
+    axes.plot(*zip(*points, strict=True), "o-", color=colour, label=name, **style)
+    place = {"xytext": (5, 4), "textcoords": "offset points"}
+    axes.annotate(failed, points[-1], **place, fontsize=7, color=colour)
+
+
+def _label(axes, sides, label):
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks([side**2 for side in sides], [f"{side}²" for side in sides])
+    axes.minorticks_off()
+    axes.set_xlabel("inputs (pixels)")
+    axes.set_ylabel(label)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.12)
 
 
 def _row(report, name):

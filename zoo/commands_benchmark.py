@@ -43,14 +43,14 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("name", metavar="NAME", help="a model from `perceiver-zoo list`")
     parser.add_argument(
         "--against",
-        metavar="PEERS",
-        help=f"some of {','.join(PEERS)}, or none (default: all that are installed)",
+        metavar="A,B",
+        help=f"some of {', '.join(PEERS)}, or none (default: all that are installed)",
     )
     parser.add_argument(
         "--implementations",
-        metavar="NAMES",
+        metavar="A,B",
         default="auto,dense",
-        help=f"cross-attention of this project: some of {','.join(IMPLEMENTATIONS)} "
+        help=f"cross-attention of this project: some of {', '.join(IMPLEMENTATIONS)} "
         "(default auto,dense); ratios are to the first",
     )
     parser.add_argument(

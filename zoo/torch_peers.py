@@ -6,13 +6,14 @@ import functools
 import torch
 from torch.nn import functional
 from torch.utils import flop_counter
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo.benchmark_worker import Prepared
 from zoo.torch_perceiver import Perceiver
 
 _LEARNING_RATE = 1e-4
-_FUSED_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_FUSED_ON_CPU_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+_FUSED = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_FUSED_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 def plain(config, attention, share_projections, **options):
@@ -173,7 +174,7 @@ def inference(forward, precision=contextlib.nullcontext):
         with mode(), precision():
             forward()
 
-    # The counter hooks into modules, which inference mode does not let it.
+    # In inference mode the counter would see layers whole instead of their products.
     return Prepared(step, lambda: counted_multiply_adds(lambda: step(torch.no_grad)))
 
 
@@ -201,18 +202,34 @@ def _precision(dtype):
 
 def counted_multiply_adds(step):
     """Returns the multiply-adds of the matrix products that a step executes, backward included."""
-    formulas = {
-        _FUSED_ON_CPU: _fused_attention_flops,
-        _FUSED_ON_CPU_BACKWARD: _fused_attention_backward_flops,
-    }
-    with flop_counter.FlopCounterMode(display=False, custom_mapping=formulas) as counter:
+    with _Counter() as counter:
         step()
-    return counter.get_total_flops() // 2
+    return counter.flops // 2
 
 
-def _fused_attention_flops(queries, keys, values, *rest, **named):
-    return flop_counter.sdpa_flop_count(queries, keys, values)
+class _Counter(TorchDispatchMode):
+    """Adds up PyTorch's own formulas of what is executed while it is active.
+
+    PyTorch's `FlopCounterMode` does the same, but has no formula for the fused attention on a
+    processor, and its hooks into modules fail where no gradients are recorded.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.flops = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        packet = function.overloadpacket
+        if packet is _FUSED:
+            self.flops += flop_counter.sdpa_flop_count(*_shapes(args[:3]))
+        elif packet is _FUSED_BACKWARD:
+            self.flops += flop_counter.sdpa_backward_flop_count(*_shapes(args[:4]))
+        elif packet in flop_counter.flop_registry:
+            formula = flop_counter.flop_registry[packet]
+            self.flops += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
-def _fused_attention_backward_flops(gradient, queries, keys, values, *rest, **named):
-    return flop_counter.sdpa_backward_flop_count(gradient, queries, keys, values)
+def _shapes(tensors):
+    return [tensor.shape for tensor in tensors]

@@ -233,6 +233,18 @@ def test_the_pytorch_peer_has_as_many_weights(name):
 
 
 @pytest.mark.parametrize("attention", ["fused", "explicit"])
+def test_the_multiply_adds_of_the_pytorch_peer_are_the_dense_ones(attention):
+    pytest.importorskip("torch")
+    from zoo.costs import costs
+
+    config = configuration("perceiver_digits_tiny")
+    options = {"batch_size": 1, "training": False, "dtype": "float32"}
+    form = {"attention": attention, "share_projections": False}
+    own = peers.prepare_peer("plain", config=config, **form, **options)
+    assert own.multiply_adds() == costs(config).dense_multiply_adds
+
+
+@pytest.mark.parametrize("attention", ["fused", "explicit"])
 @pytest.mark.parametrize("share_projections", [False, True])
 def test_the_pytorch_peer_computes_the_same_logits(attention, share_projections, random):
     torch = pytest.importorskip("torch")
