@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.configs import MODELS, configuration
+from zoo.costs import Costs, costs
 from zoo.recipes import RECIPES
 from zoo.terminal import add_command, console, write_json
 
@@ -34,10 +35,24 @@ def add_info(commands: argparse._SubParsersAction) -> None:
         commands,
         "info",
         info_command,
-        "Print a model's configuration, parameters, source and training recipe.",
-        ["perceiver-zoo info perceiver_imagenet"],
+        "Print a model's configuration, parameters, source, training recipe, multiply-adds and "
+        "memory. The latter are predicted from the configuration, for float32 on a CPU.",
+        [
+            "perceiver-zoo info perceiver_imagenet",
+            "perceiver-zoo info perceiver_imagenet --batch-size 8 --training",
+        ],
     )
     parser.add_argument("name", metavar="NAME", help="a model from `perceiver-zoo list`")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="examples that the memory is predicted for (default: 1)",
+    )
+    parser.add_argument(
+        "--training", action="store_true", help="also predict the memory of a training step"
+    )
     parser.add_argument("--json", metavar="PATH", help="also write it to PATH (- = stdout)")
 
 
@@ -57,8 +72,9 @@ def list_command(args: argparse.Namespace) -> None:
 
 
 def info_command(args: argparse.Namespace) -> None:
-    """Prints one model's configuration and recipe."""
+    """Prints one model's configuration, recipe and costs."""
     config = configuration(args.name)
+    model_costs = costs(config, args.batch_size)
     recipe = RECIPES[config.recipe]
     out = console(args.json)
     out.print(Text(args.name, style="bold"))
@@ -70,9 +86,60 @@ def info_command(args: argparse.Namespace) -> None:
     architecture = type(config.architecture).__name__
     out.print(_two_columns(architecture, dataclasses.asdict(config.architecture)))
     out.print(_two_columns(f"recipe {config.recipe}", dataclasses.asdict(recipe)))
+    out.print(_costs_table(model_costs, args.batch_size, args.training))
     report = {"name": args.name, **dataclasses.asdict(config)}
     report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
+    report["costs"] = _costs_report(model_costs, args.batch_size, args.training)
     write_json(args.json, report)
+
+
+def _costs_table(model_costs: Costs, batch_size: int, training: bool) -> Table:
+    """Returns multiply-adds and memory as they are printed."""
+    ran = ", ".join(f"{name} {form}" for name, form in model_costs.implementations.items())
+    memory = model_costs.memory
+    rows = {
+        "multiply-adds per example": f"{_in_words(model_costs.multiply_adds)}, as executed",
+        "all attention dense": _in_words(model_costs.dense_multiply_adds),
+        "implementations": ran,
+        "forward pass": f"{_mebibytes(memory.forward)} above the weights, at its peak",
+    }
+    if training:
+        rows |= {
+            "training step": f"{_mebibytes(memory.training)} above weights and optimiser's state",
+            "activations kept": _mebibytes(memory.kept),
+            "gradients": _mebibytes(memory.gradients),
+            "optimiser's state": _mebibytes(model_costs.optimizer_state),
+        }
+    return _two_columns(f"predicted costs, batch of {batch_size}, float32", rows)
+
+
+def _costs_report(model_costs: Costs, batch_size: int, training: bool) -> dict[str, Any]:
+    """Returns multiply-adds and memory, in bytes, for JSON."""
+    memory = model_costs.memory
+    report = {
+        "batch_size": batch_size,
+        "multiply_adds": model_costs.multiply_adds,
+        "dense_multiply_adds": model_costs.dense_multiply_adds,
+        "implementations": model_costs.implementations,
+        "forward_bytes": memory.forward,
+    }
+    if training:
+        report |= {
+            "training_bytes": memory.training,
+            "kept_bytes": memory.kept,
+            "gradient_bytes": memory.gradients,
+            "optimizer_state_bytes": model_costs.optimizer_state,
+        }
+    return report
+
+
+def _in_words(count: int) -> str:
+    unit, word = (1e9, "billion") if count >= 1e9 else (1e6, "million")
+    return f"{count / unit:,.{0 if count >= 100 * unit else 2}f} {word}"
+
+
+def _mebibytes(size: float) -> str:
+    return f"{size / 2**20:,.1f} MiB"
 
 
 def _inputs(config) -> str:

@@ -92,15 +92,14 @@ class Attention(keras.layers.Layer):
         return dense
 
     def call(self, queries, inputs, queries_mask=None, inputs_mask=None, training=None):
-        return self.attention_output(
-            self.gather(
-                self.query(queries),
-                self.key(inputs),
-                self.value(inputs),
-                attention_mask(queries_mask, inputs_mask),
-                training=training,
-            )
+        gathered = self.gather(
+            by_rows(self.query, queries),
+            by_rows(self.key, inputs),
+            by_rows(self.value, inputs),
+            attention_mask(queries_mask, inputs_mask),
+            training=training,
         )
+        return by_rows(self.attention_output, gathered)
 
     def gather(self, queries, keys, values, mask, training=None):
         """Return softmax(queries keys^T / sqrt(channels per head)) values, head by head.
@@ -119,9 +118,15 @@ class Attention(keras.layers.Layer):
         queries, keys = (ops.cast(x, "float32") for x in (queries, keys))
         queries, keys, values = (self._split_heads(x) for x in (queries * scale, keys, values))
         scores = ops.einsum("bhnc,bhmc->bhnm", queries, keys)
-        weights = masked_softmax(scores, None if mask is None else mask[:, None])
-        weights = ops.cast(self.weights_dropout(weights, training=training), values.dtype)
-        return self._merge_heads(ops.einsum("bhnm,bhmc->bhnc", weights, values))
+        if mask is not None:
+            scores = ops.where(mask[:, None], scores, MASKED_SCORE)
+        weights = self.weights_dropout(ops.softmax(scores, axis=-1), training=training)
+        weights = ops.cast(weights, values.dtype)
+        gathered = self._merge_heads(ops.einsum("bhnm,bhmc->bhnc", weights, values))
+        if mask is None:
+            return gathered
+        # A query without any input: its row here is shorter than its row of weights.
+        return ops.where(ops.any(mask, axis=-1, keepdims=True), gathered, 0.0)
 
     def _split_heads(self, x):
         """`(b, m, channels)` to `(b, num_heads, m, channels / num_heads)`."""
@@ -140,6 +145,24 @@ class Attention(keras.layers.Layer):
 
     def compute_output_shape(self, queries_shape, inputs_shape):
         return (*queries_shape[:-1], self.output_channels or queries_shape[-1])
+
+
+def by_rows(layer, inputs):
+    """Return `layer(inputs)` of a layer that acts on the last axis, computed as rows `(r, c)`.
+
+    TensorFlow adds the bias, a gelu and a residual inside a matrix product of two axes; of a
+    product of three axes it does not, and each of them then takes a pass over memory.
+
+    Args:
+        layer: keras layer from `(r, c)` to `(r, d)`.
+        inputs: `(..., c)`.
+
+    Returns:
+        `(..., d)`.
+    """
+    shape = ops.shape(inputs)
+    rows = layer(ops.reshape(inputs, (-1, inputs.shape[-1])))
+    return ops.reshape(rows, (*shape[:-1], rows.shape[-1]))
 
 
 def attention_mask(queries_mask, inputs_mask):

@@ -3,12 +3,14 @@
 arXiv:2103.03206 appendix C.
 """
 
+import functools
+
 import keras
 from keras import ops
 
 from perceiver_tf.choices import GELUS
 from perceiver_tf.layers.attention import Attention
-from perceiver_tf.layers.cross_attention import EPSILON
+from perceiver_tf.layers.layer_norm import EPSILON, LayerNorm
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -44,20 +46,26 @@ class MLP(keras.layers.Layer):
     def build(self, inputs_shape):
         channels = inputs_shape[-1]
         hidden_channels = channels * self.widening_factor
-        self.hidden = self._dense(hidden_channels, channels, "hidden")
+        # As its activation, the gelu becomes part of the dense layer's product in TensorFlow.
+        gelu = functools.partial(ops.gelu, approximate=self.gelu == "tanh")
+        self.hidden = self._dense(hidden_channels, channels, "hidden", gelu)
         self.output_projection = self._dense(channels, hidden_channels, "output")
         self.output_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
-    def _dense(self, channels, input_channels, name):
+    def _dense(self, channels, input_channels, name, activation=None):
         initializer = keras.initializers.VarianceScaling(1.0, "fan_in", "truncated_normal")
         dense = keras.layers.Dense(
-            channels, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
+            channels,
+            activation=activation,
+            kernel_initializer=initializer,
+            dtype=self.dtype_policy,
+            name=name,
         )
         dense.build((None, None, input_channels))
         return dense
 
     def call(self, inputs, training=None):
-        hidden = ops.gelu(self.hidden(inputs), approximate=self.gelu == "tanh")
+        hidden = self.hidden(inputs)
         return self.output_dropout(self.output_projection(hidden), training=training)
 
     def compute_output_shape(self, inputs_shape):
@@ -90,9 +98,7 @@ class AttentionBlock(keras.layers.Layer):
 
     def _build_parts(self, channels, attention_class, **attention_arguments):
         policy = self.dtype_policy
-        self.queries_norm = keras.layers.LayerNormalization(
-            epsilon=EPSILON, dtype=policy, name="queries_norm"
-        )
+        self.queries_norm = LayerNorm(epsilon=EPSILON, dtype=policy, name="queries_norm")
         self.queries_norm.build((None, None, channels))
         self.attention = attention_class(
             num_heads=self.num_heads,
@@ -104,12 +110,16 @@ class AttentionBlock(keras.layers.Layer):
             **attention_arguments,
         )
         self.attended_dropout = keras.layers.Dropout(self.dropout, dtype=policy)
-        self.mlp_norm = keras.layers.LayerNormalization(
-            epsilon=EPSILON, dtype=policy, name="mlp_norm"
-        )
+        self.mlp_norm = LayerNorm(epsilon=EPSILON, dtype=policy, name="mlp_norm")
         self.mlp_norm.build((None, None, channels))
         self.mlp = MLP(self.widening_factor, self.dropout, self.gelu, dtype=policy, name="mlp")
         self.mlp.build((None, None, channels))
+
+    def _add_mlp(self, x, training):
+        """Return `x + mlp(norm(x))`, in rows: see `by_rows`."""
+        rows = ops.reshape(x, (-1, x.shape[-1]))
+        rows = rows + self.mlp(self.mlp_norm(rows), training=training)
+        return ops.reshape(rows, ops.shape(x))
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -146,8 +156,7 @@ class SelfAttend(AttentionBlock):
             inputs_mask=latents_mask,
             training=training,
         )
-        x = latents + self.attended_dropout(attended, training=training)
-        return x + self.mlp(self.mlp_norm(x), training=training)
+        return self._add_mlp(latents + self.attended_dropout(attended, training=training), training)
 
     def compute_output_shape(self, latents_shape):
         return latents_shape

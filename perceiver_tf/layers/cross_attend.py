@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from perceiver_tf.layers import byte_array, dense_stream, streaming
-from perceiver_tf.layers.attention import attention_mask
+from perceiver_tf.layers.attention import attention_mask, by_rows
 from perceiver_tf.layers.blocks import AttentionBlock
 from perceiver_tf.layers.cross_attention import CrossAttention
 
@@ -126,17 +126,17 @@ class CrossAttend(AttentionBlock):
             if queries_mask is not None:
                 gathered = gathered * ops.cast(queries_mask, gathered.dtype)[..., None]
         else:
-            queries = attention.query(self.queries_norm(byte_array.assemble(description)))
+            queries = by_rows(attention.query, self.queries_norm(byte_array.assemble(description)))
             mask = attention_mask(queries_mask, inputs_mask)
             gathered = attention.gather(queries, keys, values, mask, training=training)
-        return attention.attention_output(gathered)
+        return by_rows(attention.attention_output, gathered)
 
     def _add(self, attended, queries, training):
         """Return what the block makes of the attended values and the un-normalised queries."""
         x = self.attended_dropout(attended, training=training)
         if self.use_query_residual:
             x = x + ops.cast(queries, x.dtype)
-        return x + self.mlp(self.mlp_norm(x), training=training)
+        return self._add_mlp(x, training)
 
     def compute_output_spec(self, queries, inputs, **kwargs):
         parts = byte_array.as_parts(queries)

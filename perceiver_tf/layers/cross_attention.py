@@ -5,10 +5,9 @@ from keras import ops
 
 from perceiver_tf.choices import IMPLEMENTATIONS
 from perceiver_tf.layers import byte_array, dense_stream, folded, gathering, query_grid, separable
-from perceiver_tf.layers.attention import Attention, attention_mask
+from perceiver_tf.layers.attention import Attention, attention_mask, by_rows
 from perceiver_tf.layers.choosing import choose_implementations, reads_queries_by_axis
-
-EPSILON = 1e-5
+from perceiver_tf.layers.layer_norm import EPSILON, LayerNorm
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -57,7 +56,7 @@ class CrossAttention(Attention):
 
     def build(self, queries_shape, inputs_shape):
         channels = byte_array.num_channels(inputs_shape)
-        self.inputs_norm = keras.layers.LayerNormalization(
+        self.inputs_norm = LayerNorm(
             epsilon=EPSILON, dtype=self.dtype_policy, autocast=False, name="inputs_norm"
         )
         self.inputs_norm.build((None, None, channels))
@@ -71,15 +70,17 @@ class CrossAttention(Attention):
         if "dense" not in forms:
             values = self._gather_unprojected(queries, parts, masks, forms, drops)
         elif not drops and dense_stream.is_long(parts, queries.shape[1], self.num_heads):
-            values = dense_stream.gather(self, self.query(queries), parts, masks)
+            values = dense_stream.gather(self, by_rows(self.query, queries), parts, masks)
         else:
             keys, values, mask = self.project(parts, masks)
             mask = attention_mask(queries_mask, mask)
-            values = self.gather(self.query(queries), keys, values, mask, training=training)
-            return self.attention_output(values)
+            values = self.gather(
+                by_rows(self.query, queries), keys, values, mask, training=training
+            )
+            return by_rows(self.attention_output, values)
         if queries_mask is not None:
             values = values * ops.cast(queries_mask, values.dtype)[..., None]
-        return self.attention_output(ops.cast(values, self.compute_dtype))
+        return by_rows(self.attention_output, ops.cast(values, self.compute_dtype))
 
     def forms(self, num_queries, parts):
         """Return the implementation of each modality; "dense" comes for all of them or none.
@@ -105,7 +106,8 @@ class CrossAttention(Attention):
     def project(self, parts, masks):
         """Return keys `(b, m, qk_channels)`, values `(b, m, v_channels)` and mask of all rows."""
         rows = self.inputs_norm(byte_array.assemble(parts))
-        return self.key(rows), self.value(rows), byte_array.joint_mask(parts, masks)
+        mask = byte_array.joint_mask(parts, masks)
+        return by_rows(self.key, rows), by_rows(self.value, rows), mask
 
     def reads_by_axis(self, description, num_inputs):
         """Return whether queries on a grid are better not formed, see `gather_from_grid`."""
@@ -119,7 +121,7 @@ class CrossAttention(Attention):
 
         Args:
             description: dict of the queries, see `byte_array`; not normalised.
-            norm: the queries' `keras.layers.LayerNormalization`.
+            norm: the queries' `LayerNorm`.
             keys, values, inputs_mask: see `project`.
 
         Returns:
@@ -141,7 +143,7 @@ class CrossAttention(Attention):
 
     def _gather_unprojected(self, queries, parts, masks, forms, drops):
         """Return the values that queries gather, `(b, n, v_channels)`, from neither's keys."""
-        queries = ops.cast(self.query(queries), "float32")
+        queries = ops.cast(by_rows(self.query, queries), "float32")
         scale = (queries.shape[-1] // self.num_heads) ** -0.5
         weights = [self.inputs_norm.gamma, self.inputs_norm.beta]
         weights += [self.key.kernel, self.value.kernel, self.value.bias]

@@ -53,7 +53,8 @@ class ModalityPadding(keras.layers.Layer):
 
     def compute_output_spec(self, inputs):
         (description,) = byte_array.as_parts(inputs)
-        return {
-            **description,
-            "constant": keras.KerasTensor(self.padding.shape, dtype=self.variable_dtype),
-        }
+        constant = keras.KerasTensor(self.padding.shape, dtype=self.variable_dtype)
+        return keras.tree.map_structure(
+            lambda x: keras.KerasTensor(x.shape, dtype=x.dtype),
+            {**description, "constant": constant},
+        )

@@ -81,6 +81,31 @@ def test_attention_equals_the_unpadded_computation(random):
     np.testing.assert_allclose(padded, layer(queries, inputs[:, :3]), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["query", "key", "value", "attention_output"])
+def test_attention_uses_the_projections_that_lora_adapts(random, name):
+    queries, inputs = tensors(random)
+    layer = Attention(2, 4, 6)
+    before = np.asarray(layer(queries, inputs))
+    dense = getattr(layer, name)
+    dense.enable_lora(2)
+    dense.lora_kernel_b.assign(random.normal(size=dense.lora_kernel_b.shape))
+    adapted = np.asarray(layer(queries, inputs))
+    assert np.abs(adapted - before).max() > 1e-2
+    np.testing.assert_allclose(
+        adapted, reference.attention(layer, queries, inputs), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_attention_uses_int8_projections(random):
+    queries, inputs = tensors(random)
+    layer = Attention(2, 4, 6)
+    before = np.asarray(layer(queries, inputs))
+    for name in ("query", "key", "value", "attention_output"):
+        getattr(layer, name).quantize("int8")
+    after = np.asarray(layer(queries, inputs))
+    assert 0 < np.abs(after - before).max() < 0.05 * np.abs(before).max()
+
+
 def test_attention_does_not_know_the_order_of_the_inputs(random):
     queries, inputs = tensors(random)
     layer = Attention(2, 4, 6)

@@ -1,0 +1,146 @@
+"""The blocks of a model and their multiply-adds, from its configuration alone.
+
+Nothing is built and Keras is not loaded. One multiply-add is one multiplication and one addition
+of a matrix product; the elementwise work between the products is not counted.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+from perceiver_tf.models.configs import PerceiverIOConfig
+from perceiver_tf.models.reading import Reading, Rows
+
+
+@dataclass(frozen=True)
+class Block:
+    """A cross-attend or a self-attend, each an attention and an MLP.
+
+    Attributes:
+        name: str, of its weights: blocks of one name share them.
+        reading: `Reading`; that of a self-attend reads the queries themselves, densely.
+        query_channels: int, width of the queries and of the result.
+        widening_factor: int, of the MLP.
+        is_self_attend: bool.
+    """
+
+    name: str
+    reading: Reading
+    query_channels: int
+    widening_factor: int
+    is_self_attend: bool = False
+
+    @property
+    def hidden_channels(self):
+        """Width of the MLP's hidden layer."""
+        return self.query_channels * self.widening_factor
+
+    @property
+    def num_attention_weights(self):
+        """Number of trainable weights of the attention, its layer norms included."""
+        reading, channels = self.reading, self.query_channels
+        qk, v, rows = reading.qk_channels, reading.v_channels, reading.rows.channels
+        norms = 2 * channels + (0 if self.is_self_attend else 2 * rows)
+        return (channels + 1) * qk + (rows + 1) * (qk + v) + (v + 1) * channels + norms
+
+    @property
+    def num_mlp_weights(self):
+        """Number of trainable weights of the MLP, its layer norm included."""
+        channels, hidden = self.query_channels, self.hidden_channels
+        return (channels + 1) * hidden + (hidden + 1) * channels + 2 * channels
+
+    @property
+    def multiply_adds(self):
+        """Multiply-adds for one example, as executed."""
+        reading = self.reading
+        ends = self.query_channels * (reading.qk_channels + reading.v_channels)
+        mlp = 2 * self.query_channels * self.hidden_channels
+        return reading.multiply_adds + reading.num_queries * (ends + mlp)
+
+
+def model_blocks(config, rows, queries=(1, None)):
+    """Return the blocks of a model in the order they are executed.
+
+    Args:
+        config: `PerceiverConfig` or `PerceiverIOConfig`.
+        rows: `Rows` of the inputs.
+        queries: tuple (number, width) of the decoder's queries, for a `PerceiverIOConfig`; a
+            width of None is that of the latents.
+
+    Returns:
+        list of `Block`.
+    """
+    if isinstance(config, PerceiverIOConfig):
+        encoder = [_cross_attend(config, rows, "cross_attend")]
+        encoder += _latent_transformer(config, "latent_transformer")
+        return [*encoder, _decoder(config, *queries)]
+    own_cross_attends = {"all": 1, "all_but_first_cross_attend": 2, "none": None}[config.sharing]
+    blocks = []
+    for index in range(config.num_cross_attends):
+        own = index if own_cross_attends is None else min(index, own_cross_attends - 1)
+        blocks.append(_cross_attend(config, rows, f"cross_attend_{own}"))
+        transformer = index if config.sharing == "none" else 0
+        blocks += _latent_transformer(
+            config, f"latent_transformer_{transformer}", config.sharing != "none"
+        )
+    return blocks
+
+
+def densely(blocks):
+    """Return the same blocks with every attention computed densely."""
+    return [
+        dataclasses.replace(
+            block, reading=dataclasses.replace(block.reading, implementation="dense")
+        )
+        for block in blocks
+    ]
+
+
+def _cross_attend(config, rows, name):
+    qk_channels = config.cross_attention_qk_channels or min(config.latent_channels, rows.channels)
+    reading = Reading(
+        rows=rows,
+        num_queries=config.num_latents,
+        num_heads=config.num_cross_attention_heads,
+        qk_channels=qk_channels,
+        v_channels=config.cross_attention_v_channels or qk_channels,
+        implementation=config.cross_attention_implementation,
+    )
+    return Block(name, reading, config.latent_channels, config.cross_attention_widening_factor)
+
+
+def _latent_transformer(config, name, share_blocks=True):
+    """Return the self-attends of all passes."""
+    qk_channels = config.self_attention_qk_channels or config.latent_channels
+    reading = Reading(
+        rows=Rows((config.num_latents,), config.latent_channels),
+        num_queries=config.num_latents,
+        num_heads=config.num_self_attention_heads,
+        qk_channels=qk_channels,
+        v_channels=config.self_attention_v_channels or qk_channels,
+        implementation="dense",
+    )
+    widening = config.self_attention_widening_factor
+    layers = config.num_self_attends_per_block
+    return [
+        Block(
+            f"{name}/self_attend_{index % layers if share_blocks else index}",
+            reading,
+            config.latent_channels,
+            widening,
+            is_self_attend=True,
+        )
+        for index in range(config.num_blocks * layers)
+    ]
+
+
+def _decoder(config, num_queries, query_channels):
+    query_channels = query_channels or config.latent_channels
+    qk_channels = config.decoder_qk_channels or min(query_channels, config.latent_channels)
+    reading = Reading(
+        rows=Rows((config.num_latents,), config.latent_channels),
+        num_queries=num_queries,
+        num_heads=config.num_decoder_heads,
+        qk_channels=qk_channels,
+        v_channels=config.decoder_v_channels or qk_channels,
+    )
+    return Block("decoder", reading, query_channels, config.decoder_widening_factor)

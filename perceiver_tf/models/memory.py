@@ -1,0 +1,199 @@
+"""The memory of a forward pass and of a training step, derived from a model's blocks.
+
+What must be held at the same time is added up in float32 numbers: tensors that wait for another
+computation, and those that the computation at hand reads and writes. Elementwise operations write
+over what they read. Of a block's many moments only the largest few are looked at. Weights are not
+counted, nor what the runtime needs for itself.
+
+Names: N queries of D channels read M rows of C; `scores` are one number for each head, query and
+row. What depends on the rows alone (the rows normalised, or the factor of a tile's inputs) is made
+once for all cross-attends that read them.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from perceiver_tf.models.configs import EncoderConfig
+
+FLOAT_BYTES = 4
+MASK = 0.25  # a dropout mask is bool: a quarter of a float32
+GELU_KEPT = {"tanh": 5, "erf": 4}  # tensors of a gelu's width, its argument and result included
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a batch needs beyond the weights.
+
+    Attributes:
+        forward: int, peak of a forward pass.
+        kept: int, activations that a training step keeps for the backward pass.
+        gradients: int, of all trainable weights, one for each.
+        training: int, peak of a training step without the optimiser's state: activations kept,
+            the gradients held at that moment, and what the backward pass is working on.
+    """
+
+    forward: int
+    kept: int
+    gradients: int
+    training: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training step is made of.
+
+    Attributes:
+        blocks: list of `costs.Block`, as executed.
+        config: `EncoderConfig`.
+        shared: numbers for one example held from forward to backward beside the blocks' own.
+        num_other_weights: int, trained weights outside of the blocks.
+        rows_have_gradients: bool, whether rows are made from trained weights.
+        gradients_meet: bool, whether the optimiser waits for all gradients, as it does to clip
+            them by their global norm.
+    """
+
+    blocks: list
+    config: EncoderConfig
+    shared: int
+    num_other_weights: int
+    rows_have_gradients: bool
+    gradients_meet: bool
+
+
+def forward_elements(blocks, shared):
+    """Return the peak of a forward pass, numbers for one example.
+
+    Args:
+        blocks: list of `costs.Block`.
+        shared: number held from the first cross-attend to the last, see `shared_elements`.
+    """
+    rows = blocks[0].reading.rows
+    to_come = [block.reading for block in blocks if block.reading.rows is rows]
+    peak = 0
+    for block in blocks:
+        held = block.reading.num_queries * block.query_channels
+        held += shared if to_come and blocks[0].reading.chosen != "dense" else 0
+        if block.reading.rows is rows:
+            to_come.pop(0)
+        held += sum(_projected_ahead(reading) for reading in to_come)
+        moments = (_forward_attention(block), _forward_mlp(block))
+        peak = max(peak, held + max(moments))
+    return peak
+
+
+def shared_elements(block):
+    """Return how many numbers depend on the rows of a cross-attend alone and are held for all."""
+    reading = block.reading
+    if reading.chosen == "separable":
+        return reading.block_length * reading.tile_width if not reading.is_streamed else 0
+    return reading.rows.length * reading.rows.channels
+
+
+def training_bytes(training, batch_size):
+    """Return the peak of the backward pass, and the activations it starts from, in bytes.
+
+    The backward pass frees block by block what was kept, and gains gradients of the weights: one
+    for each use of a shared weight, added up when all of them are there. The optimiser then uses
+    up a gradient, unless it needs all of them at once.
+
+    Args:
+        training: `Training`.
+        batch_size: int.
+
+    Returns:
+        (peak, kept).
+    """
+    config, blocks = training.config, training.blocks
+    kept = [(_kept_by_attention(b, config), _kept_by_mlp(b, config)) for b in blocks]
+    held = training.shared + sum(map(sum, kept))
+    kept_bytes = FLOAT_BYTES * batch_size * held
+    uses_to_come = Counter(block.name for block in blocks)
+    uses = dict(uses_to_come)
+    gradients, peak = training.num_other_weights, 0
+    for block, (of_attention, of_mlp) in zip(reversed(blocks), reversed(kept), strict=True):
+        uses_to_come[block.name] -= 1
+        reading = _backward_attention(block, training.rows_have_gradients)
+        for freed, weights, working in (
+            (of_mlp, block.num_mlp_weights, _backward_mlp(block)),
+            (of_attention, block.num_attention_weights, reading),
+        ):
+            gradients += weights
+            peak = max(peak, FLOAT_BYTES * (batch_size * (held + working) + gradients))
+            held -= freed
+            if not uses_to_come[block.name]:
+                gradients -= weights * (uses[block.name] - training.gradients_meet)
+    return peak, kept_bytes
+
+
+def _projected_ahead(reading):
+    """Keys and values of a cross-attend to come: they wait for no latents, so none delays them."""
+    keys, values, _ = _keys_values_rows(reading)
+    return keys + values if reading.chosen == "dense" else 0
+
+
+def _forward_attention(block):
+    """Largest moment beside the residual and what all cross-attends share."""
+    reading, latents = block.reading, block.reading.num_queries * block.query_channels
+    keys, values, rows = _keys_values_rows(reading)
+    if block.is_self_attend:
+        queries = reading.num_queries * reading.qk_channels
+        projected = queries + keys + values
+        return max(latents + projected, projected + reading.scores)
+    if reading.chosen == "dense":
+        return max(3 * rows, keys + values + max(rows, reading.scores))
+    if reading.chosen == "folded":
+        return max(rows, reading.scores) + 2 * _folded(reading)
+    right = reading.block_length * reading.tile_width if reading.is_streamed else 0
+    return right + reading.left_factor + reading.scores_at_once + 2 * _folded(reading)
+
+
+def _forward_mlp(block):
+    return block.reading.num_queries * (block.query_channels + block.hidden_channels)
+
+
+def _kept_by_attention(block, config):
+    """The normalised queries in two forms, what is projected from them, and the reading's own."""
+    reading = block.reading
+    keys, values, rows = _keys_values_rows(reading)
+    queries, gathered = (reading.num_queries * c for c in (reading.qk_channels, reading.v_channels))
+    kept = reading.num_queries * block.query_channels * (2 + MASK * bool(config.dropout))
+    kept += queries + gathered
+    scores = reading.scores * (1 + (1 + MASK) * bool(config.attention_dropout))
+    if reading.chosen == "dense":
+        return kept + keys + values + scores + (0 if block.is_self_attend else rows)
+    kept += 2 * _folded(reading)
+    if reading.chosen == "separable":
+        return kept + (0 if reading.is_streamed else reading.left_factor + scores)
+    return kept + scores
+
+
+def _kept_by_mlp(block, config):
+    norm = block.query_channels * (2 + MASK * bool(config.dropout))
+    return block.reading.num_queries * (norm + GELU_KEPT[config.gelu] * block.hidden_channels)
+
+
+def _backward_mlp(block):
+    """Gradient of the residual, and of the gelu in three pieces."""
+    return block.reading.num_queries * (block.query_channels + 3 * block.hidden_channels)
+
+
+def _backward_attention(block, rows_have_gradients):
+    """Largest moment beside all that was kept."""
+    reading, latents = block.reading, block.reading.num_queries * block.query_channels
+    keys, values, rows = _keys_values_rows(reading)
+    if reading.chosen == "separable":
+        return latents + reading.scores_at_once * (2 if reading.is_streamed else 1)
+    of_rows = rows if rows_have_gradients and not block.is_self_attend else 0
+    moments = [2 * reading.scores + of_rows]
+    if reading.chosen == "dense" and not block.is_self_attend:
+        moments.append(2 * rows - reading.scores)
+    return latents + max(moments)
+
+
+def _keys_values_rows(reading):
+    widths = (reading.qk_channels, reading.v_channels, reading.rows.channels)
+    return tuple(reading.rows.length * width for width in widths)
+
+
+def _folded(reading):
+    return reading.num_heads * reading.num_queries * reading.rows.channels

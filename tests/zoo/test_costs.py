@@ -1,0 +1,238 @@
+"""The predictions of `perceiver-zoo info` against what built models do."""
+
+import json
+import math
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+import zoo
+from perceiver_tf.layers import separable, tiles
+from perceiver_tf.models import reading
+from zoo.cli import main
+from zoo.configs import MODELS
+from zoo.costs import costs, num_weights
+
+# Runs one forward pass or training step and prints, in bytes, how far the resident memory rises
+# above where it was. The model has run before, at the same size, so that code, graphs and state
+# are there; freed memory is given back first, and the kernel's record of the peak reset.
+PEAK = """
+import ast, ctypes, gc, sys
+import keras
+import numpy as np
+import zoo
+from zoo.recipes import RECIPES, build_loss, build_optimizer
+
+def resident(field):
+    with open("/proc/self/status") as status:
+        return next(1024 * int(line.split()[1]) for line in status if line.startswith(field))
+
+name, batch_size, mode, overrides = sys.argv[1:]
+config = zoo.configuration(name, **ast.literal_eval(overrides))
+keras.utils.set_random_seed(0)
+model = zoo.build_model(config)
+images = np.random.default_rng(0).normal(size=(int(batch_size), *config.image_shape))
+images = images.astype("float32")
+labels = np.eye(config.num_classes, dtype="float32")[np.arange(len(images)) % config.num_classes]
+if mode == "forward":
+    model.compile(jit_compile=False)
+    run = lambda: model.predict_on_batch(images)
+else:
+    recipe = RECIPES[config.recipe]
+    optimizer = build_optimizer(recipe, model.trainable_variables, 1000)
+    model.compile(optimizer, build_loss(recipe), jit_compile=False)
+    run = lambda: model.train_on_batch(images, labels)
+run()
+run()
+gc.collect()
+ctypes.CDLL(None).malloc_trim(0)
+before = resident("VmRSS")
+with open("/proc/self/clear_refs", "w") as record:
+    record.write("5")
+run()
+print(resident("VmHWM") - before)
+"""
+
+# TensorFlow keeps freed memory for its next use; the system's allocator gives it back at once.
+ALLOCATOR = {
+    "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+}
+
+needs_peaks = pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK),
+    reason="the kernel has no /proc/self/clear_refs, which resets the record of the peak",
+)
+
+
+def measured_peak(name, batch_size, mode, overrides):
+    run = subprocess.run(
+        [sys.executable, "-c", PEAK, name, str(batch_size), mode, repr(overrides)],
+        capture_output=True,
+        text=True,
+        cwd=pathlib.Path(zoo.__file__).parent.parent,
+        env=os.environ | ALLOCATOR,
+    )
+    assert run.returncode == 0, run.stderr
+    return int(run.stdout.splitlines()[-1])
+
+
+def assert_predicted(name, batch_size, mode, overrides):
+    memory = costs(zoo.configuration(name, **overrides), batch_size).memory
+    predicted = memory.forward if mode == "forward" else memory.training
+    assert predicted == pytest.approx(measured_peak(name, batch_size, mode, overrides), rel=0.25)
+
+
+@needs_peaks
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["forward", "training"])
+@pytest.mark.parametrize(
+    "name, batch_size, overrides",
+    [
+        ("perceiver_digits_tiny", 512, {}),
+        ("perceiver_mnist_small", 64, {}),
+        ("perceiver_cifar10_small", 64, {}),
+        ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "dense"}),
+        ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "separable"}),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else None,
+)
+def test_memory_of_small_models_is_predicted(name, batch_size, overrides, mode):
+    assert_predicted(name, batch_size, mode, overrides)
+
+
+@needs_peaks
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, mode",
+    [
+        ("perceiver_imagenet", "forward"),
+        ("perceiver_imagenet", "training"),
+        ("perceiver_io_imagenet_learned", "forward"),
+        ("perceiver_io_imagenet_conv", "forward"),
+        ("perceiver_io_imagenet_conv", "training"),
+    ],
+)
+def test_memory_of_large_models_is_predicted(name, mode):
+    assert_predicted(name, 1, mode, {})
+
+
+def products_of(op):
+    """Return the multiply-adds of an operation of a graph, 0 unless it is a product."""
+    shapes = [tensor.shape.as_list() for tensor in op.inputs]
+    if op.type == "MatMul":
+        inner = shapes[0][0 if op.get_attr("transpose_a") else 1]
+    elif op.type == "BatchMatMulV2":
+        inner = shapes[0][-2 if op.get_attr("adj_x") else -1]
+    elif op.type == "Conv2D":
+        inner = math.prod(shapes[1][:3])
+    elif op.type == "Einsum":
+        letters = op.get_attr("equation").decode().split("->")[0].split(",")
+        sizes = {}
+        for operand, shape in zip(letters, shapes, strict=True):
+            sizes |= zip(operand, shape, strict=True)
+        return math.prod(sizes.values())
+    else:
+        return 0
+    return inner * op.outputs[0].shape.num_elements()
+
+
+@pytest.mark.parametrize(
+    "name, overrides, separable_too",
+    [
+        ("perceiver_cifar10_small", {}, True),
+        ("perceiver_digits_tiny", {"sharing": "none", "num_blocks": 2}, True),
+        ("perceiver_imagenet", {"image_shape": (40, 64, 3), "num_cross_attends": 2}, True),
+        ("perceiver_io_imagenet_conv", {"image_shape": (90, 64, 3), "num_blocks": 1}, True),
+        ("perceiver_io_imagenet_learned", {"image_shape": (20, 9, 3), "num_blocks": 1}, False),
+    ],
+)
+@pytest.mark.parametrize("implementation", ["dense", "folded", "separable", "auto"])
+def test_multiply_adds_are_those_of_the_graph(name, overrides, separable_too, implementation):
+    if implementation == "separable" and not separable_too:
+        pytest.skip("learned positions are not separable")
+    config = zoo.configuration(name, cross_attention_implementation=implementation, **overrides)
+    model, batch_size = zoo.build_model(config), 2
+    traced = tf.function(lambda images: model(images, training=False)).get_concrete_function(
+        tf.TensorSpec((batch_size, *config.image_shape))
+    )
+    counted = sum(map(products_of, traced.graph.get_operations())) / batch_size
+    assert costs(config, batch_size).multiply_adds == pytest.approx(counted, rel=0.02)
+
+
+def test_dense_is_what_dense_executes_and_auto_never_costs_more():
+    for name in MODELS:
+        auto = costs(zoo.configuration(name))
+        dense = costs(zoo.configuration(name, cross_attention_implementation="dense"))
+        assert auto.multiply_adds <= dense.multiply_adds <= dense.dense_multiply_adds
+        assert auto.dense_multiply_adds == dense.dense_multiply_adds
+        assert "auto" not in auto.implementations.values()
+
+
+def test_all_weights_are_counted():
+    assert {name: num_weights(config) for name, config in MODELS.items()} == {
+        name: config.parameters for name, config in MODELS.items()
+    }
+
+
+def test_tiles_and_blocks_are_those_of_the_layers():
+    for sizes in ((224, 224), (8, 8), (97, 30), (16, 224, 224), (1000,)):
+        for channels in (1, 3, 64):
+            assert reading.tile_shape(sizes, channels) == tiles.tile_shape(sizes, channels)
+    assert reading.BLOCK_BYTES == separable.BLOCK_BYTES
+    for sizes, num_queries in (((512, 512), 512), ((4096, 4096), 512), ((30, 20000), 5000)):
+        rows = reading.Rows(sizes, 3, (9, 9))
+        streamed = reading.Reading(rows, num_queries, 1, 12, 12, "separable")
+        indices = separable.block_rows(sizes, num_queries, separable.BLOCK_BYTES)
+        assert streamed.block_length == indices * sizes[1]
+
+
+def test_memory_grows_with_the_batch_and_is_more_in_training():
+    config = MODELS["perceiver_cifar10_small"]
+    one, many = (costs(config, batch_size).memory for batch_size in (1, 64))
+    assert many.forward == 64 * one.forward
+    assert many.kept == 64 * one.kept
+    assert many.gradients == one.gradients == 4 * config.parameters
+    assert many.forward < many.kept < many.training
+
+
+def test_info_prints_costs(capsys):
+    assert main(["info", "perceiver_imagenet", "--batch-size", "2", "--training"]) == 0
+    printed = re.sub(r"\s+", " ", capsys.readouterr().out)
+    memory = costs(MODELS["perceiver_imagenet"], 2).memory
+    for text in (
+        "predicted costs, batch of 2, float32",
+        "multiply-adds per example 207 billion",
+        "all attention dense 353 billion",
+        "cross_attend_0 separable, cross_attend_1 separable",
+        f"forward pass {memory.forward / 2**20:,.1f} MiB",
+        f"training step {memory.training / 2**20:,.1f} MiB",
+        "gradients 171.3 MiB",
+        "optimiser's state 342.7 MiB",
+    ):
+        assert text in printed
+
+
+def test_info_writes_costs_as_json(capsys):
+    assert main(["info", "perceiver_digits_tiny", "--json", "-"]) == 0
+    report = json.loads(capsys.readouterr().out)["costs"]
+    expected = costs(MODELS["perceiver_digits_tiny"])
+    assert report["multiply_adds"] == expected.multiply_adds
+    assert report["dense_multiply_adds"] == expected.dense_multiply_adds
+    assert report["forward_bytes"] == expected.memory.forward
+    assert report["batch_size"] == 1 and "training_bytes" not in report
+    assert main(["info", "perceiver_digits_tiny", "--training", "--json", "-"]) == 0
+    report = json.loads(capsys.readouterr().out)["costs"]
+    assert report["training_bytes"] == expected.memory.training
+    assert report["optimizer_state_bytes"] == 2 * report["gradient_bytes"]
+
+
+def test_info_refuses_an_empty_batch(capsys):
+    assert main(["info", "perceiver_digits_tiny", "--batch-size", "0"]) == 2
+    assert "`batch_size` must be at least 1. Received: batch_size=0." in capsys.readouterr().err
