@@ -134,6 +134,7 @@ def measure(
     report: Callable[[str], None] = lambda text: None,
     memory_limit: int | None = None,
     seconds_limit: float | None = None,
+    minutes: float | None = None,
 ) -> list[Measured]:
     """Lets the contenders take turns and returns what was measured, in their order.
 
@@ -147,7 +148,9 @@ def measure(
         memory_limit: bytes that a child's data may take (Linux); a contender that needs more
             fails as "out of memory".
         seconds_limit: a contender whose first turn takes longer has no further turns.
+        minutes: after this time no further round is started; one is always measured.
     """
+    start = time.perf_counter()
     results = {contender.name: Measured(contender.name, contender.note) for contender in contenders}
     workers: dict[str, _Worker] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -156,7 +159,13 @@ def measure(
                 report(f"building: {contender.name}")
                 workers[contender.name] = _Worker(contender, folder, memory_limit)
                 _ask(workers, results, contender.name, None)
-            _take_turns(workers, results, rounds, report, seconds_limit)
+            _warm_up(workers, results, report, seconds_limit)
+            for index in range(rounds):
+                if index and minutes and time.perf_counter() - start > 60 * minutes:
+                    break
+                for name in list(workers):
+                    report(f"round {index + 1}/{rounds}: {name}")
+                    _take_turn(workers, results, name)
             for name in list(workers):
                 found = _ask(workers, results, name, "finish") or {}
                 results[name] = dataclasses.replace(results[name], **found)
@@ -166,20 +175,21 @@ def measure(
     return list(results.values())
 
 
-def _take_turns(workers, results, rounds, report, seconds_limit):
+def _warm_up(workers, results, report, seconds_limit):
     for name in list(workers):
         report(f"warming up: {name}")
         start = time.perf_counter()
         _ask(workers, results, name, "turn")
-        if seconds_limit is not None and time.perf_counter() - start > seconds_limit:
+        taken = time.perf_counter() - start
+        if name in workers and seconds_limit is not None and taken > seconds_limit:
             _drop(workers, results, name, f"took more than {seconds_limit:g} s")
-    for index in range(rounds):
-        for name in list(workers):
-            report(f"round {index + 1}/{rounds}: {name}")
-            taken = _ask(workers, results, name, "turn")
-            if taken is not None:
-                results[name].seconds.append(taken[0])
-                results[name].processor_seconds.append(taken[1])
+
+
+def _take_turn(workers, results, name):
+    taken = _ask(workers, results, name, "turn")
+    if taken is not None:
+        results[name].seconds.append(taken[0])
+        results[name].processor_seconds.append(taken[1])
 
 
 def _ask(workers, results, name, request):

@@ -95,6 +95,11 @@ def test_a_contender_beyond_its_memory_or_time_is_told(tmp_path):
     assert [one.failure for one in found] == ["out of memory", "took more than 3 s", None]
 
 
+def test_no_round_starts_after_the_time_given(tmp_path):
+    (found,) = measure([notes(tmp_path / "steps", "a", seconds=0.3)], 50, minutes=0.001)
+    assert len(found.seconds) == 1
+
+
 def test_an_interruption_leaves_no_child(tmp_path):
     def interrupt(told):
         if told.startswith("round 1"):
