@@ -207,26 +207,30 @@ def _drop(workers, results, name, reason):
     results[name] = Measured(name, results[name].note, failure=reason)
 
 
-def ratio(measured: Measured, reference: Measured) -> float:
-    """Returns how many times the reference's time a contender takes: the rounds' median."""
-    return statistics.median(
-        own / other for own, other in zip(measured.seconds, reference.seconds, strict=True)
-    )
+def ratio(measured: Measured, reference: Measured, clock: str = "seconds") -> float:
+    """Returns how many times the reference's time a contender takes: the rounds' median.
+
+    Args:
+        measured, reference: contenders of one run.
+        clock: "seconds", or "processor_seconds".
+    """
+    pairs = zip(getattr(measured, clock), getattr(reference, clock), strict=True)
+    return statistics.median(own / other for own, other in pairs)
 
 
-def fraction_of_rate(measured: Measured, products: Measured) -> float | None:
+def fraction_of_rate(
+    measured: Measured, products: Measured, clock: str = "seconds"
+) -> float | None:
     """Returns a contender's multiply-adds per second over those of plain matrix products.
 
     Args:
         measured: a contender.
-        products: the contender `matrix_products`, of the same run.
+        products: the matrix products of the same run.
+        clock: "seconds", or "processor_seconds".
     """
     if not measured.multiply_adds:
         return None
-    return statistics.median(
-        (measured.multiply_adds / own) / (products.multiply_adds / product)
-        for own, product in zip(measured.seconds, products.seconds, strict=True)
-    )
+    return measured.multiply_adds / products.multiply_adds / ratio(measured, products, clock)
 
 
 def hardware() -> dict[str, Any]:
