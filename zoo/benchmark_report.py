@@ -17,16 +17,6 @@ from zoo.peers import PRODUCTS
 
 _PACKAGES = ("tensorflow", "keras", "torch", "transformers", "perceiver-pytorch", "perceiver-io")
 _HEADINGS = ("median", "min", "ratio", "CPU time", "ratio", "added", "peak", "rate", "by CPU")
-    "median",
-    "min",
-    "ratio",
-    "CPU time",
-    "ratio",
-    "added memory",
-    "peak",
-    "rate",
-    "by CPU",
-)
 
 
 def rows_of(found: list[Measured]) -> dict[str, Any]:
@@ -127,7 +117,7 @@ def show(out: Console, title: str, report: dict[str, Any]) -> None:
         f"Ratio: to {report['ratio_to']}. CPU time: of all threads; it hardly depends on other "
         "work on the machine."
     )
-    out.print("Added: the memory above that of the process with model and weights loaded. Peak: all of it.")
+    out.print("Added: peak memory above the process with model and weights loaded. Peak: all.")
     hardware = report["hardware"]
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     machine = f"{hardware['cores']} cores of {hardware['processor']}, load {hardware['load']}"
