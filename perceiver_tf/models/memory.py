@@ -50,6 +50,8 @@ class Training:
         rows_have_gradients: bool, whether rows are made from trained weights.
         gradients_meet: bool, whether the optimiser waits for all gradients, as it does to clip
             them by their global norm.
+        updates_meet: bool, whether the update of a weight then waits for something, as LAMB's
+            does for its norm: by that time those of all weights have been made.
     """
 
     blocks: list
@@ -58,6 +60,7 @@ class Training:
     num_other_weights: int
     rows_have_gradients: bool
     gradients_meet: bool
+    updates_meet: bool
 
 
 def forward_elements(blocks, shared):
@@ -125,6 +128,8 @@ def training_bytes(training, batch_size):
             held -= freed
             if not uses_to_come[block.name]:
                 gradients -= weights * (uses[block.name] - training.gradients_meet)
+    updates = gradients if training.gradients_meet and training.updates_meet else 0
+    peak = max(peak, FLOAT_BYTES * (batch_size * held + gradients + updates))
     return peak, kept_bytes
 
 

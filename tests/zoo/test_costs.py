@@ -108,6 +108,15 @@ def test_memory_of_small_models_is_predicted(name, batch_size, overrides, mode):
 
 @needs_peaks
 @pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["digits", "imagenet_perceiver_io"])
+def test_memory_of_weights_is_predicted(recipe):
+    """Next to no activations: gradients and, of LAMB, updates are what is held."""
+    overrides = {"recipe": recipe, "num_latents": 16, "num_blocks": 1, "image_shape": (32, 32, 3)}
+    assert_predicted("perceiver_io_imagenet_conv", 1, "training", overrides)
+
+
+@needs_peaks
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, mode",
     [
