@@ -1,7 +1,7 @@
 """Measures one cross-attend beside other implementations, forward and with gradients.
 
     python benchmarks/peers_cross_attend.py [--side 224] [--latents 512] [--rounds 9]
-        [--contenders separable,dense,pytorch] [--no-gradients] [--json PATH]
+        [--contenders separable,dense,pytorch] [--no-gradients | --only-gradients] [--json PATH]
 
 A cross-attend here is: pixels beside their position features, layer norm of these rows, attention
 of the latents to them with one head as wide as a row, projection back to the latents' width. Peers
@@ -225,15 +225,16 @@ def main():
     parser.add_argument("--bands", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help="some of the default")
-    parser.add_argument("--no-gradients", action="store_true", help="forward only")
-    parser.add_argument("--only-gradients", action="store_true", help="with gradients only")
+    directions = parser.add_mutually_exclusive_group()
+    directions.add_argument("--no-gradients", action="store_true", help="forward only")
+    directions.add_argument("--only-gradients", action="store_true", help="with gradients only")
     parser.add_argument("--json", metavar="PATH")
     args = parser.parse_args()
     sizes = {"side": args.side, "num_latents": args.latents}
     sizes |= {"latent_channels": args.latent_channels, "bands": args.bands}
     out, reports = Console(width=130, highlight=False), {}
     for gradients in (False, True):
-        if (args.no_gradients and gradients) or (args.only_gradients and not gradients):
+        if args.no_gradients if gradients else args.only_gradients:
             continue
         contenders = [
             contender(name, gradients=gradients, **sizes) for name in args.contenders.split(",")

@@ -16,7 +16,7 @@ from zoo.errors import ZooError
 from zoo.peers import PRODUCTS
 
 _PACKAGES = ("tensorflow", "keras", "torch", "transformers", "perceiver-pytorch", "perceiver-io")
-_HEADINGS = ("median", "min", "CPU time", "times the first", "added memory", "peak", "of the rate")
+_HEADINGS = ("median", "min", "ratio", "CPU time", "ratio", "added", "peak", "rate", "by CPU")
 
 
 def rows_of(found: list[Measured]) -> dict[str, Any]:
@@ -58,13 +58,17 @@ def _figures(measured: Measured, reference: Measured, rate: Measured) -> dict[st
         "note": measured.note,
         "median_seconds": measured.median,
         "min_seconds": min(measured.seconds),
-        "processor_seconds": statistics.median(measured.processor_seconds),
         "ratio": benchmarking.ratio(measured, reference),
+        "processor_seconds": statistics.median(measured.processor_seconds),
+        "processor_ratio": benchmarking.ratio(measured, reference, "processor_seconds"),
         "loaded_bytes": measured.loaded_bytes,
         "peak_bytes": measured.peak_bytes,
         "added_bytes": measured.added_bytes,
         "multiply_adds": measured.multiply_adds,
         "fraction_of_rate": benchmarking.fraction_of_rate(measured, rate),
+        "processor_fraction_of_rate": benchmarking.fraction_of_rate(
+            measured, rate, "processor_seconds"
+        ),
         "seconds_by_round": measured.seconds,
     }
 
@@ -97,17 +101,23 @@ def show(out: Console, title: str, report: dict[str, Any]) -> None:
             table.add_row(Text(row["name"]), *[""] * len(_HEADINGS), Text(row["failure"]))
             continue
         cells = [_duration(row["median_seconds"]), _duration(row["min_seconds"])]
-        cells += [_duration(row["processor_seconds"])]
-        cells += [f"{row['ratio']:.2f}", _mebibytes(row["added_bytes"])]
+        cells += [f"{row['ratio']:.2f}", _duration(row["processor_seconds"])]
+        cells += [f"{row['processor_ratio']:.2f}", _mebibytes(row["added_bytes"])]
         cells += [_mebibytes(row["peak_bytes"]), _percent(row["fraction_of_rate"])]
+        cells += [_percent(row["processor_fraction_of_rate"])]
         table.add_row(Text(row["name"]), *cells, Text(row["note"]))
     out.print(table)
     rate = 2 * report["multiply_adds_per_second"] / 1e9
-    out.print(f"Float32 matrix products ran at {rate:.0f} GFLOP/s in the same rounds (the rate).")
+    told = f"Rate: of the float32 matrix products of the same rounds, {rate:.0f} GFLOP/s"
     if report["pytorch_multiply_adds_per_second"] is not None:
         rate = 2 * report["pytorch_multiply_adds_per_second"] / 1e9
-        out.print(f"The same products by PyTorch ran at {rate:.0f} GFLOP/s.")
-    out.print("Added memory: the peak above the process with model and weights loaded.")
+        told += f" (the same products by PyTorch: {rate:.0f})"
+    out.print(f"{told}.")
+    out.print(
+        f"Ratio: to {report['ratio_to']}. CPU time: of all threads; it hardly depends on other "
+        "work on the machine."
+    )
+    out.print("Added: peak memory above the process with model and weights loaded. Peak: all.")
     hardware = report["hardware"]
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     machine = f"{hardware['cores']} cores of {hardware['processor']}, load {hardware['load']}"

@@ -134,6 +134,7 @@ def measure(
     report: Callable[[str], None] = lambda text: None,
     memory_limit: int | None = None,
     seconds_limit: float | None = None,
+    minutes: float | None = None,
 ) -> list[Measured]:
     """Lets the contenders take turns and returns what was measured, in their order.
 
@@ -147,7 +148,9 @@ def measure(
         memory_limit: bytes that a child's data may take (Linux); a contender that needs more
             fails as "out of memory".
         seconds_limit: a contender whose first turn takes longer has no further turns.
+        minutes: after this time no further round is started; one is always measured.
     """
+    start = time.perf_counter()
     results = {contender.name: Measured(contender.name, contender.note) for contender in contenders}
     workers: dict[str, _Worker] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -156,7 +159,13 @@ def measure(
                 report(f"building: {contender.name}")
                 workers[contender.name] = _Worker(contender, folder, memory_limit)
                 _ask(workers, results, contender.name, None)
-            _take_turns(workers, results, rounds, report, seconds_limit)
+            _warm_up(workers, results, report, seconds_limit)
+            for index in range(rounds):
+                if index and minutes and time.perf_counter() - start > 60 * minutes:
+                    break
+                for name in list(workers):
+                    report(f"round {index + 1}/{rounds}: {name}")
+                    _take_turn(workers, results, name)
             for name in list(workers):
                 found = _ask(workers, results, name, "finish") or {}
                 results[name] = dataclasses.replace(results[name], **found)
@@ -166,20 +175,21 @@ def measure(
     return list(results.values())
 
 
-def _take_turns(workers, results, rounds, report, seconds_limit):
+def _warm_up(workers, results, report, seconds_limit):
     for name in list(workers):
         report(f"warming up: {name}")
         start = time.perf_counter()
         _ask(workers, results, name, "turn")
-        if seconds_limit is not None and time.perf_counter() - start > seconds_limit:
+        taken = time.perf_counter() - start
+        if name in workers and seconds_limit is not None and taken > seconds_limit:
             _drop(workers, results, name, f"took more than {seconds_limit:g} s")
-    for index in range(rounds):
-        for name in list(workers):
-            report(f"round {index + 1}/{rounds}: {name}")
-            taken = _ask(workers, results, name, "turn")
-            if taken is not None:
-                results[name].seconds.append(taken[0])
-                results[name].processor_seconds.append(taken[1])
+
+
+def _take_turn(workers, results, name):
+    taken = _ask(workers, results, name, "turn")
+    if taken is not None:
+        results[name].seconds.append(taken[0])
+        results[name].processor_seconds.append(taken[1])
 
 
 def _ask(workers, results, name, request):
@@ -197,26 +207,30 @@ def _drop(workers, results, name, reason):
     results[name] = Measured(name, results[name].note, failure=reason)
 
 
-def ratio(measured: Measured, reference: Measured) -> float:
-    """Returns how many times the reference's time a contender takes: the rounds' median."""
-    return statistics.median(
-        own / other for own, other in zip(measured.seconds, reference.seconds, strict=True)
-    )
+def ratio(measured: Measured, reference: Measured, clock: str = "seconds") -> float:
+    """Returns how many times the reference's time a contender takes: the rounds' median.
+
+    Args:
+        measured, reference: contenders of one run.
+        clock: "seconds", or "processor_seconds".
+    """
+    pairs = zip(getattr(measured, clock), getattr(reference, clock), strict=True)
+    return statistics.median(own / other for own, other in pairs)
 
 
-def fraction_of_rate(measured: Measured, products: Measured) -> float | None:
+def fraction_of_rate(
+    measured: Measured, products: Measured, clock: str = "seconds"
+) -> float | None:
     """Returns a contender's multiply-adds per second over those of plain matrix products.
 
     Args:
         measured: a contender.
-        products: the contender `matrix_products`, of the same run.
+        products: the matrix products of the same run.
+        clock: "seconds", or "processor_seconds".
     """
     if not measured.multiply_adds:
         return None
-    return statistics.median(
-        (measured.multiply_adds / own) / (products.multiply_adds / product)
-        for own, product in zip(measured.seconds, products.seconds, strict=True)
-    )
+    return measured.multiply_adds / products.multiply_adds / ratio(measured, products, clock)
 
 
 def hardware() -> dict[str, Any]:

@@ -68,6 +68,12 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="default 1")
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="turns (default 9)")
     parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="start no further round after this time; one is always measured",
+    )
+    parser.add_argument(
         "--dtype", choices=PRECISIONS, default="float32", help="precision (default float32)"
     )
     parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
@@ -85,14 +91,14 @@ def benchmark_command(args: argparse.Namespace) -> None:
     out = console(args.json)
     products = matrix_products(any(one.prepare is prepare_peer for one in contenders))
     with progress(out) as tell:
-        found = measure([*contenders, *products], args.rounds, tell)
+        found = measure([*contenders, *products], args.rounds, tell, minutes=args.minutes)
     report = {
         "model": args.name,
         "overrides": parse_settings("--set", args.set),
         "step": "training" if args.training else "forward",
         "batch_size": args.batch_size,
         "dtype": args.dtype,
-        "rounds": args.rounds,
+        "rounds": max(len(one.seconds) for one in found),
         **rows_of(found),
         **around,
     }

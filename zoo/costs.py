@@ -113,6 +113,7 @@ def _num_other_weights(config):
 
 
 def _memory(config, blocks, batch_size):
+    recipe = RECIPES[config.recipe]
     images = math.prod(config.image_shape)
     shared = memory.shared_elements(blocks[0])
     forward, adapter = images + memory.forward_elements(blocks, shared), images
@@ -125,7 +126,8 @@ def _memory(config, blocks, batch_size):
         shared=shared + adapter,
         num_other_weights=_num_other_weights(config),
         rows_have_gradients=config.positions != "fourier",
-        gradients_meet=RECIPES[config.recipe].clip_global_norm is not None,
+        gradients_meet=recipe.clip_global_norm is not None,
+        updates_meet=recipe.optimizer == "lamb",
     )
     peak, kept = memory.training_bytes(training, batch_size)
     return Memory(

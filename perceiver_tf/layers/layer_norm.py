@@ -1,4 +1,4 @@
-"""Layer normalisation over the last axis, with few passes over memory and its own gradient."""
+"""Layer normalisation over the last axis, with its own gradient."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ EPSILON = 1e-5  # of every layer normalisation of the Perceiver, as in DeepMind'
 
 @keras.saving.register_keras_serializable("perceiver_tf")
 class LayerNorm(keras.layers.LayerNormalization):
-    """Normalises rows as `keras.layers.LayerNormalization` does, a third faster on a CPU.
+    """Normalises rows as `keras.layers.LayerNormalization` does, in fewer passes over memory.
 
     Same arguments, weights and results (arXiv:1607.06450), computed in float32 or better; the
     last axis only, always with gamma and beta. For the gradient it keeps the normalised rows and

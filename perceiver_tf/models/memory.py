@@ -50,6 +50,8 @@ class Training:
         rows_have_gradients: bool, whether rows are made from trained weights.
         gradients_meet: bool, whether the optimiser waits for all gradients, as it does to clip
             them by their global norm.
+        updates_meet: bool, whether the update of a weight then waits for something, as LAMB's
+            does for its norm: by that time those of all weights have been made.
     """
 
     blocks: list
@@ -58,6 +60,7 @@ class Training:
     num_other_weights: int
     rows_have_gradients: bool
     gradients_meet: bool
+    updates_meet: bool
 
 
 def forward_elements(blocks, shared):
@@ -84,9 +87,12 @@ def forward_elements(blocks, shared):
 def shared_elements(block):
     """Return how many numbers depend on the rows of a cross-attend alone and are held for all."""
     reading = block.reading
-    if reading.chosen == "separable":
-        return reading.block_length * reading.tile_width if not reading.is_streamed else 0
-    return reading.rows.length * reading.rows.channels
+    if reading.chosen == "folded":
+        return reading.rows.length * reading.rows.channels
+    if reading.is_streamed:
+        return 0
+    width = reading.tile_width if reading.chosen == "separable" else reading.rows.channels
+    return reading.rows.length * width
 
 
 def training_bytes(training, batch_size):
@@ -112,7 +118,7 @@ def training_bytes(training, batch_size):
     gradients, peak = training.num_other_weights, 0
     for block, (of_attention, of_mlp) in zip(reversed(blocks), reversed(kept), strict=True):
         uses_to_come[block.name] -= 1
-        reading = _backward_attention(block, training.rows_have_gradients)
+        reading = _backward_attention(block, training)
         for freed, weights, working in (
             (of_mlp, block.num_mlp_weights, _backward_mlp(block)),
             (of_attention, block.num_attention_weights, reading),
@@ -122,29 +128,33 @@ def training_bytes(training, batch_size):
             held -= freed
             if not uses_to_come[block.name]:
                 gradients -= weights * (uses[block.name] - training.gradients_meet)
+    updates = gradients if training.gradients_meet and training.updates_meet else 0
+    peak = max(peak, FLOAT_BYTES * (batch_size * held + gradients + updates))
     return peak, kept_bytes
 
 
 def _projected_ahead(reading):
     """Keys and values of a cross-attend to come: they wait for no latents, so none delays them."""
+    if reading.chosen != "dense" or reading.is_streamed:
+        return 0
     keys, values, _ = _keys_values_rows(reading)
-    return keys + values if reading.chosen == "dense" else 0
+    return keys + values
 
 
 def _forward_attention(block):
     """Largest moment beside the residual and what all cross-attends share."""
     reading, latents = block.reading, block.reading.num_queries * block.query_channels
     keys, values, rows = _keys_values_rows(reading)
+    scores = reading.scores_at_once
     if block.is_self_attend:
-        queries = reading.num_queries * reading.qk_channels
-        projected = queries + keys + values
-        return max(latents + projected, projected + reading.scores)
+        projected = reading.num_queries * reading.qk_channels + keys + values
+        return projected + max(latents, scores)
     if reading.chosen == "dense":
-        return max(3 * rows, keys + values + max(rows, reading.scores))
+        return max(3 * rows, keys + values + max(rows, scores))
     if reading.chosen == "folded":
-        return max(rows, reading.scores) + 2 * _folded(reading)
+        return max(rows, scores) + 2 * _folded(reading)
     right = reading.block_length * reading.tile_width if reading.is_streamed else 0
-    return right + reading.left_factor + reading.scores_at_once + 2 * _folded(reading)
+    return right + reading.left_factor + scores + 2 * _folded(reading)
 
 
 def _forward_mlp(block):
@@ -154,17 +164,21 @@ def _forward_mlp(block):
 def _kept_by_attention(block, config):
     """The normalised queries in two forms, what is projected from them, and the reading's own."""
     reading = block.reading
+    norm = block.query_channels * (2 + MASK * bool(config.dropout))
+    kept = reading.num_queries * (norm + reading.qk_channels + reading.v_channels)
+    if reading.chosen != "dense":
+        kept += 2 * _folded(reading)
+    return kept + (0 if reading.is_streamed else _kept_by_reading(block, config))
+
+
+def _kept_by_reading(block, config):
+    """Of the rows that are read at once; of streamed ones, the backward pass makes it again."""
+    reading = block.reading
     keys, values, rows = _keys_values_rows(reading)
-    queries, gathered = (reading.num_queries * c for c in (reading.qk_channels, reading.v_channels))
-    kept = reading.num_queries * block.query_channels * (2 + MASK * bool(config.dropout))
-    kept += queries + gathered
-    scores = reading.scores * (1 + (1 + MASK) * bool(config.attention_dropout))
+    scores = reading.scores_at_once * (1 + (1 + MASK) * bool(config.attention_dropout))
     if reading.chosen == "dense":
-        return kept + keys + values + scores + (0 if block.is_self_attend else rows)
-    kept += 2 * _folded(reading)
-    if reading.chosen == "separable":
-        return kept + (0 if reading.is_streamed else reading.left_factor + scores)
-    return kept + scores
+        return keys + values + scores + (0 if block.is_self_attend else rows)
+    return scores + (reading.left_factor if reading.chosen == "separable" else 0)
 
 
 def _kept_by_mlp(block, config):
@@ -177,22 +191,26 @@ def _backward_mlp(block):
     return block.reading.num_queries * (block.query_channels + 3 * block.hidden_channels)
 
 
-def _backward_attention(block, rows_have_gradients):
+def _backward_attention(block, training):
     """Largest moment beside all that was kept."""
     reading, latents = block.reading, block.reading.num_queries * block.query_channels
-    keys, values, rows = _keys_values_rows(reading)
+    _, _, rows = _keys_values_rows(reading)
+    again = _kept_by_reading(block, training.config) if reading.is_streamed else 0
+    scores = reading.scores_at_once
     if reading.chosen == "separable":
-        return latents + reading.scores_at_once * (2 if reading.is_streamed else 1)
-    of_rows = rows if rows_have_gradients and not block.is_self_attend else 0
-    moments = [2 * reading.scores + of_rows]
-    if reading.chosen == "dense" and not block.is_self_attend:
-        moments.append(2 * rows - reading.scores)
-    return latents + max(moments)
+        return latents + again + scores
+    moments = [2 * scores + (rows if training.rows_have_gradients else 0)]
+    if block.is_self_attend:
+        moments = [2 * scores]
+    elif reading.chosen == "dense":
+        moments.append(2 * rows - scores)
+    return latents + again + max(moments)
 
 
 def _keys_values_rows(reading):
+    """Sizes of keys, values and rows, of as many rows as are read at once."""
     widths = (reading.qk_channels, reading.v_channels, reading.rows.channels)
-    return tuple(reading.rows.length * width for width in widths)
+    return tuple(reading.block_length * width for width in widths)
 
 
 def _folded(reading):

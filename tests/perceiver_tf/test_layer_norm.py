@@ -5,20 +5,18 @@ import reference
 
 from perceiver_tf.layers.layer_norm import LayerNorm
 
+CLASSES = (LayerNorm, keras.layers.LayerNormalization)
 SHAPES = [(4, 8), (2, 5, 8), (2, 3, 5, 8)]
 
 
 def built(random, channels, dtype="float32"):
     """A layer, and Keras's own, with the same weights."""
-    layers = [layer_class(epsilon=1e-5, dtype=dtype) for layer_class in (LayerNorm, Keras)]
+    layers = [layer_class(epsilon=1e-5, dtype=dtype) for layer_class in CLASSES]
     weights = [random.normal(size=channels) for _ in range(2)]
     for layer in layers:
         layer.build((None, channels))
         layer.set_weights(weights)
     return layers
-
-
-Keras = keras.layers.LayerNormalization
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -95,6 +95,11 @@ def test_a_contender_beyond_its_memory_or_time_is_told(tmp_path):
     assert [one.failure for one in found] == ["out of memory", "took more than 3 s", None]
 
 
+def test_no_round_starts_after_the_time_given(tmp_path):
+    (found,) = measure([notes(tmp_path / "steps", "a", seconds=0.3)], 50, minutes=0.001)
+    assert len(found.seconds) == 1
+
+
 def test_an_interruption_leaves_no_child(tmp_path):
     def interrupt(told):
         if told.startswith("round 1"):
@@ -107,8 +112,9 @@ def test_an_interruption_leaves_no_child(tmp_path):
 
 def test_ratios_are_taken_round_by_round():
     reference = Measured("a", seconds=[1.0, 10.0, 2.0], processor_seconds=[1.0] * 3)
-    other = Measured("b", seconds=[3.0, 20.0, 8.0], processor_seconds=[1.0] * 3, multiply_adds=60)
+    other = Measured("b", seconds=[3.0, 20.0, 8.0], processor_seconds=[5.0] * 3, multiply_adds=60)
     rate = Measured(peers.PRODUCTS, seconds=[0.1, 0.4, 0.1], multiply_adds=8)
+    rate.processor_seconds = [0.2] * 3
     torch_rate = Measured(f"PyTorch {peers.PRODUCTS}", seconds=[0.2], multiply_adds=8)
     assert benchmarking.ratio(other, reference) == 3.0
     assert benchmarking.fraction_of_rate(other, rate) == pytest.approx(0.15)
@@ -118,6 +124,8 @@ def test_ratios_are_taken_round_by_round():
     assert rows["pytorch_multiply_adds_per_second"] == pytest.approx(40)
     assert rows["contenders"][0] == {"name": "x", "failure": "why"}
     assert [row["ratio"] for row in rows["contenders"][1:]] == [1.0, 3.0]
+    assert rows["contenders"][2]["processor_ratio"] == 5.0
+    assert rows["contenders"][2]["processor_fraction_of_rate"] == pytest.approx(0.3)
 
 
 def test_a_report_without_anything_measured_is_an_error():
