@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from perceiver_tf import CrossAttention, FourierInputs
-from perceiver_tf.layers.choosing import multiply_adds
+from perceiver_tf.layers.choosing import rows_of
+from perceiver_tf.layers.reading import Reading
 
 IMPLEMENTATIONS = ("dense", "folded", "separable")
 
@@ -83,7 +84,7 @@ def main():
                 seconds[implementation, kind].append(time.perf_counter() - start)
 
     channels = 3 + 2 * (2 * args.bands + 1)
-    counted = multiply_adds(described, args.latents, 1, 2 * channels)
+    counted = Reading(rows_of(described), args.latents, 1, channels, channels).costs
     rate = matrix_product_rate()
     title = f"{args.side} x {args.side}, N {args.latents}, D {args.latent_channels}, batch 1"
     table = Table(title=f"{title}; matrix products run at {2 * rate / 1e9:.0f} GFLOP/s")

@@ -6,11 +6,11 @@ Neither Keras nor TensorFlow is loaded and nothing is built.
 import math
 from dataclasses import dataclass
 
+from perceiver_tf.layers.reading import Rows
 from perceiver_tf.models import memory
 from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
-from perceiver_tf.models.reading import Rows
 from zoo.errors import ZooError
 from zoo.recipes import RECIPES
 

@@ -1,72 +1,61 @@
-"""Which implementation of a cross-attention is cheapest, by counting multiply-adds."""
+"""The choices of `reading`, for byte arrays as layers have them."""
 
-import math
-
-from perceiver_tf.layers import byte_array, tiles
-
-TYPICAL_QUERIES = 256
+from perceiver_tf.layers import byte_array
+from perceiver_tf.layers.reading import TYPICAL_QUERIES, Reading, Rows
 
 
-def choose_implementations(parts, num_queries, num_heads, projected_channels):
+def rows_of(description):
+    """Return the `Rows` of one modality.
+
+    Where their number is unknown until call time, they count as one row.
+
+    Args:
+        description: dict, see `byte_array`; tensors or their shapes' stand-ins.
+    """
+    content = description["content"]
+    channels = content.shape[-1]
+    if byte_array.is_separable(description):
+        return Rows(
+            tuple(content.shape[1:-1]), channels, tuple(byte_array.axis_widths(description))
+        )
+    length = byte_array.num_rows(description) or 1
+    return Rows((length,), channels, (), byte_array.row_width(description) - channels)
+
+
+def choose_implementations(parts, num_queries, num_heads, qk_channels, v_channels):
     """Return the implementation of each modality with the fewest multiply-adds.
 
     Args:
-        parts: list of byte array descriptions, tensors or their shapes' stand-ins.
+        parts: list of byte array descriptions.
         num_queries: int, or None where it is unknown until call time.
-        num_heads: int.
-        projected_channels: int, `qk_channels + v_channels`.
+        num_heads, qk_channels, v_channels: of the attention.
 
     Returns:
         list of "folded" and "separable", or of nothing but "dense".
     """
-    costs = [multiply_adds(part, num_queries, num_heads, projected_channels) for part in parts]
+    num_queries = num_queries or TYPICAL_QUERIES
+    readings = [
+        Reading(rows_of(part), num_queries, num_heads, qk_channels, v_channels) for part in parts
+    ]
+    costs = [reading.costs for reading in readings]
     dense = sum(cost.pop("dense") for cost in costs)
     if dense <= sum(min(cost.values()) for cost in costs):
         return ["dense"] * len(parts)
     return [min(cost, key=cost.get) for cost in costs]
 
 
-def multiply_adds(description, num_queries, num_heads, projected_channels):
-    """Return the multiply-adds of each implementation that is possible, per example.
-
-    Counted are the products that differ: keys, values, scores, weighted sums, folding. Where
-    the number of rows is unknown until call time, the costs are those of one row; an unknown
-    number of queries counts as `TYPICAL_QUERIES`.
-    """
-    num_queries = num_queries or TYPICAL_QUERIES
-    content = description["content"]
-    rows = byte_array.num_rows(description)
-    known = rows is not None
-    rows = rows if known else 1
-    channels = byte_array.row_width(description)
-    folding = num_queries * channels * projected_channels if known else 0
-    costs = {
-        "dense": rows * (channels + num_queries) * projected_channels,
-        "folded": folding + 2 * num_heads * num_queries * rows * channels,
-    }
-    if byte_array.is_separable(description):
-        width = tiles.cheapest_product(tuple(content.shape[1:-1]), content.shape[-1])
-        tables = sum(math.prod(table.shape) for table in description["axes"])
-        costs["separable"] = folding + 2 * num_heads * num_queries * (rows * width + tables)
-    return costs
-
-
 def reads_queries_by_axis(description, num_inputs, num_heads, qk_channels):
     """Return whether scores of queries on a grid are cheaper without forming the queries.
+
+    They are computed with queries and inputs in exchanged roles, but without values.
 
     Args:
         description: byte array description of the queries.
         num_inputs: int, rows that they attend to, or None.
-        num_heads: int.
-        qk_channels: int.
+        num_heads, qk_channels: of the attention.
     """
     if not byte_array.is_separable(description):
         return False
     num_inputs = num_inputs or TYPICAL_QUERIES
-    content, channels = description["content"], byte_array.row_width(description)
-    rows = byte_array.num_rows(description)
-    width = tiles.cheapest_product(tuple(content.shape[1:-1]), content.shape[-1])
-    tables = sum(math.prod(table.shape) for table in description["axes"])
-    formed = rows * (channels + num_inputs) * qk_channels
-    by_axis = num_inputs * (channels * qk_channels + num_heads * (rows * width + tables))
-    return by_axis < formed
+    costs = Reading(rows_of(description), num_inputs, num_heads, qk_channels, 0).costs
+    return costs["separable"] / 2 < costs["dense"]

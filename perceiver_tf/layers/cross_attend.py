@@ -5,7 +5,7 @@ from functools import partial
 import keras
 from keras import ops
 
-from perceiver_tf.layers import byte_array, dense_stream, streaming
+from perceiver_tf.layers import byte_array, dense_stream, reading, streaming
 from perceiver_tf.layers.attention import attention_mask, by_rows
 from perceiver_tf.layers.blocks import AttentionBlock
 from perceiver_tf.layers.cross_attention import CrossAttention
@@ -21,7 +21,7 @@ class CrossAttend(AttentionBlock):
     Queries may be described as a byte array themselves, as a decoder's on a grid are. Where
     that is cheaper, their scores are then computed without forming them
     (`perceiver_tf.layers.query_grid`), and where scores of all queries would take more than
-    `streaming.BLOCK_BYTES`, they are decoded in blocks.
+    `reading.BLOCK_BYTES`, they are decoded in blocks.
 
     Args:
         num_heads, qk_channels, v_channels: see `Attention`.
@@ -105,7 +105,7 @@ class CrossAttend(AttentionBlock):
         first, axis = parts[0]
         size = first.shape[axis]
         row_bytes = 4 * self.num_heads * keys.shape[1] * num_queries // size
-        length = streaming.block_length(size, row_bytes * (first.shape[0] or 1))
+        length = reading.block_length(size, row_bytes * (first.shape[0] or 1))
         if length == size:
             return decode(keys, values, description, queries_mask)
 

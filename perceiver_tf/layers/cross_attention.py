@@ -19,7 +19,7 @@ class CrossAttention(Attention):
     implementations give the same result from the same weights: "dense" forms rows, keys and
     values; "folded" forms rows only (`perceiver_tf.layers.folded`); "separable" forms none of
     them (`perceiver_tf.layers.separable`). The latter two compute in float32. Where the scores
-    would take more than `streaming.BLOCK_BYTES`, each works in blocks of rows.
+    would take more than `reading.BLOCK_BYTES`, each works in blocks of rows.
 
     Args:
         num_heads, qk_channels, v_channels, output_channels, dropout: see `Attention`.
@@ -100,8 +100,8 @@ class CrossAttention(Attention):
                 )
         if self.implementation != "auto":
             return [self.implementation] * len(parts)
-        projected_channels = self.key.kernel.shape[1] + self.value.kernel.shape[1]
-        return choose_implementations(parts, num_queries, self.num_heads, projected_channels)
+        widths = self.key.kernel.shape[1], self.value.kernel.shape[1]
+        return choose_implementations(parts, num_queries, self.num_heads, *widths)
 
     def project(self, parts, masks):
         """Return keys `(b, m, qk_channels)`, values `(b, m, v_channels)` and mask of all rows."""

@@ -8,12 +8,12 @@ from functools import partial
 
 from keras import ops
 
-from perceiver_tf.layers import byte_array, streaming
+from perceiver_tf.layers import byte_array, reading, streaming
 from perceiver_tf.layers.attention import MASKED_SCORE
 
 
 def is_long(parts, num_queries, num_heads):
-    """Return whether the scores of the batch take more than `streaming.BLOCK_BYTES`.
+    """Return whether the scores of the batch take more than `reading.BLOCK_BYTES`.
 
     Those of one example count where the batch size is unknown; where the number of rows or
     queries is, nothing is streamed.
@@ -22,7 +22,7 @@ def is_long(parts, num_queries, num_heads):
     if num_queries is None or None in lengths:
         return False
     num_examples = parts[0]["content"].shape[0] or 1
-    return 4 * num_examples * num_heads * num_queries * sum(lengths) > streaming.BLOCK_BYTES
+    return 4 * num_examples * num_heads * num_queries * sum(lengths) > reading.BLOCK_BYTES
 
 
 def gather(attention, queries, parts, masks):
@@ -53,7 +53,7 @@ def gather(attention, queries, parts, masks):
         size = shares[0][0].shape[shares[0][1]]
         row_bytes = 4 * num_heads * num_queries * byte_array.num_rows(part) // size
         row_bytes *= part["content"].shape[0] or 1
-        length = streaming.block_length(size, row_bytes)
+        length = reading.block_length(size, row_bytes)
         carry = streaming.reduce_blocks(
             partial(block, queries, whole), _join, carry, shares, length
         )

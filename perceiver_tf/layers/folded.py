@@ -11,7 +11,7 @@ query does the same as taking it out of every row.
 import keras
 from keras import ops
 
-from perceiver_tf.layers import byte_array, streaming
+from perceiver_tf.layers import byte_array, reading, streaming
 from perceiver_tf.layers.attention import MASKED_SCORE
 
 
@@ -88,7 +88,7 @@ class RowsReader:
         self.length = rows.shape[1]
         if not dropout and folded.shape[1] is not None and rows.shape[1] is not None:
             row_bytes = 4 * folded.shape[1] * (rows.shape[0] or 1)
-            self.length = streaming.block_length(rows.shape[1], row_bytes)
+            self.length = reading.block_length(rows.shape[1], row_bytes)
         self.is_streamed = self.length != rows.shape[1]
 
     def gather(self, shift):

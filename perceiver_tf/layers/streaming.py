@@ -1,24 +1,12 @@
 """Blocks: what is too large to hold at once is computed piece by piece, exactly.
 
-Scores of N queries against M inputs take N x M numbers. Where these exceed a memory budget, the
-longer side is cut in blocks, computed one after the other. The backward pass computes a block
+Scores of N queries against M inputs take N x M numbers. Where these exceed `reading.BLOCK_BYTES`,
+the longer side is cut in blocks, computed one after the other. The backward pass computes a block
 again instead of keeping its scores.
 """
 
 import keras
 from keras import ops
-
-BLOCK_BYTES = 2**26
-
-
-def block_length(size, item_bytes):
-    """Return how many items whose scores take `item_bytes` each fit in `BLOCK_BYTES`.
-
-    Returns:
-        int: `size` if all fit, and otherwise a power of two, which grids can be cut by.
-    """
-    fitting = max(BLOCK_BYTES // item_bytes, 1)
-    return size if fitting >= size else 2 ** (fitting.bit_length() - 1)
 
 
 def reduce_blocks(one_block, combine, initial, parts, length):

@@ -4,39 +4,13 @@ Inside a tile of t_1 x ... x t_d inputs, the score table of axis a takes t_a val
 of a tile are one matrix product of width content + t_1 + ... + t_d + 1, see `separable`.
 """
 
-import functools
 import itertools
 import math
 
 import numpy as np
 from keras import ops
 
-# A tile's left factor is made anew for every tile, which costs as much as this many more inputs.
-TILE_OVERHEAD = 300
-
-
-@functools.lru_cache(maxsize=256)
-def tile_shape(sizes, content_channels):
-    """Return the tile that makes the scores cheapest: one divisor of each size.
-
-    Args:
-        sizes: tuple of ints, the grid.
-        content_channels: int.
-    """
-    divisors = [[t for t in range(1, size + 1) if size % t == 0] for size in sizes]
-
-    return min(itertools.product(*divisors), key=lambda tile: product_cost(tile, content_channels))
-
-
-def product_cost(tile, content_channels):
-    """Return how many multiply-adds a score takes in tiles of that shape, their making included."""
-    width = content_channels + sum(tile) + 1
-    return width * (1 + TILE_OVERHEAD / math.prod(tile))
-
-
-def cheapest_product(sizes, content_channels):
-    """Return `product_cost` of the tiles of a grid."""
-    return product_cost(tile_shape(sizes, content_channels), content_channels)
+from perceiver_tf.layers.reading import tile_shape
 
 
 def split_channels(x, widths):

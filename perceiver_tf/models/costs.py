@@ -7,8 +7,8 @@ of a matrix product; the elementwise work between the products is not counted.
 import dataclasses
 from dataclasses import dataclass
 
+from perceiver_tf.layers.reading import Reading, Rows
 from perceiver_tf.models.configs import PerceiverIOConfig
-from perceiver_tf.models.reading import Reading, Rows
 
 
 @dataclass(frozen=True)

@@ -142,15 +142,15 @@ def test_fast_implementations_take_content_of_any_size(random, implementation, s
 
 
 def test_auto_chooses_by_counting():
-    def choice(*sizes, channels=3, queries=512, heads=1, projected=522, tables=True):
+    def choice(*sizes, channels=3, queries=512, heads=1, width=261, tables=True):
         content = keras.KerasTensor((1, *sizes, channels))
         axes = [keras.KerasTensor((size, 129)) for size in sizes]
         description = {"content": content, "axes": axes} if tables else {"content": content}
-        return choose_implementations([description], queries, heads, projected)[0]
+        return choose_implementations([description], queries, heads, width, width)[0]
 
     assert choice(224, 224) == "separable"
     assert choice(None, 224) == "folded"
-    assert choice(2048, channels=768, queries=256, heads=8, projected=1536, tables=False) == "dense"
+    assert choice(2048, channels=768, queries=256, heads=8, width=768, tables=False) == "dense"
     assert choice(50176, channels=261, tables=False) == "folded"
 
 

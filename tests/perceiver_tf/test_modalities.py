@@ -11,11 +11,10 @@ from perceiver_tf import (
     CrossAttention,
     FourierInputs,
     FourierQueries,
-    LatentArray,
     ModalityPadding,
     perceiver_io,
 )
-from perceiver_tf.layers import byte_array, streaming
+from perceiver_tf.layers import byte_array, reading
 
 B, N, WIDTH = 2, 3, 20
 
@@ -81,7 +80,7 @@ def allowed_of(parts):
 def test_modalities_share_one_softmax(
     random, monkeypatch, implementation, num_heads, masked, block_bytes
 ):
-    monkeypatch.setattr(streaming, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
     parts = modalities(random, masked)
     rows = np.concatenate([rows_of(part) for part in parts], 1)
     np.testing.assert_array_equal(byte_array.assemble(parts), rows)
@@ -167,7 +166,7 @@ def autoencoder():
 
 @pytest.mark.parametrize("block_bytes", [2**40, 1])
 def test_audio_and_video_in_one_model(random, monkeypatch, tmp_path, block_bytes):
-    monkeypatch.setattr(streaming, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
     model = autoencoder()
     inputs = {
         "sound": random.normal(size=(B, 10, 2)).astype("float32"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from perceiver_tf.layers import separable, tiles
+from perceiver_tf.layers import reading, separable, tiles
 
 B, N, U = 2, 3, 2
 
@@ -15,10 +15,10 @@ def test_tiles_join_what_they_cut(random, sizes):
 
 def test_tiles_divide_the_grid_and_keep_the_product_narrow():
     for sizes in ((224, 224), (28, 28), (16, 224, 224), (30720,), (197, 7)):
-        tile = tiles.tile_shape(sizes, 3)
+        tile = reading.tile_shape(sizes, 3)
         assert all(size % t == 0 for size, t in zip(sizes, tile, strict=True))
     dense_channels = 3 + 2 * 129
-    assert tiles.cheapest_product((224, 224), 3) < dense_channels / 3
+    assert reading.product_cost(reading.tile_shape((224, 224), 3), 3) < dense_channels / 3
 
 
 @pytest.mark.parametrize("sizes", [(7,), (7, 4), (2, 7, 3)])

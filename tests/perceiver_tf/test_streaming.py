@@ -7,7 +7,7 @@ import reference
 import tensorflow as tf
 
 from perceiver_tf import CrossAttend, CrossAttention, FourierInputs, FourierQueries, perceiver
-from perceiver_tf.layers import byte_array, streaming
+from perceiver_tf.layers import byte_array, reading
 
 B, N = 2, 3
 TINY, HUGE = 1, 2**40
@@ -21,7 +21,7 @@ def describe(random, sizes):
 
 def results(layer, queries, description, mask, block_bytes, monkeypatch, **masks):
     """Values, and gradients of weights, queries and content, from a compiled function."""
-    monkeypatch.setattr(streaming, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
     content = tf.constant(description["content"])
     queries = tf.nest.map_structure(tf.constant, queries)
 
@@ -117,10 +117,10 @@ def test_blocks_take_the_exact_maximum_where_the_bound_is_loose(
 
 def test_blocks_fit_their_memory():
     row_bytes = 4 * 512 * 4096
-    length = streaming.block_length(4096, row_bytes)
-    assert length >= 1 and row_bytes * length <= streaming.BLOCK_BYTES < row_bytes * length * 2
-    assert streaming.block_length(5, streaming.BLOCK_BYTES // 5) == 5
-    assert streaming.block_length(3, 2**60) == 1
+    length = reading.block_length(4096, row_bytes)
+    assert length >= 1 and row_bytes * length <= reading.BLOCK_BYTES < row_bytes * length * 2
+    assert reading.block_length(5, reading.BLOCK_BYTES // 5) == 5
+    assert reading.block_length(3, 2**60) == 1
 
 
 def test_adapted_projections_are_read_in_blocks_too(random, monkeypatch):
@@ -159,7 +159,7 @@ def test_streamed_model_of_unknown_batch_size_trains_and_exports(
     images = random.normal(size=(5, 6, 4, 3)).astype("float32")
     tolerance = 1e-4 if policy == "float32" else 3e-2
     expected = build().predict(images, verbose=0)
-    monkeypatch.setattr(streaming, "BLOCK_BYTES", TINY)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", TINY)
     model = build()
     result = model.predict(images, verbose=0)
     np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)

@@ -12,8 +12,6 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from perceiver_tf.layers import separable, tiles
-from perceiver_tf.models import reading
 from zoo.cli import main
 from zoo.configs import MODELS
 from zoo.costs import costs, num_weights
@@ -188,18 +186,6 @@ def test_all_weights_are_counted():
     assert {name: num_weights(config) for name, config in MODELS.items()} == {
         name: config.parameters for name, config in MODELS.items()
     }
-
-
-def test_tiles_and_blocks_are_those_of_the_layers():
-    for sizes in ((224, 224), (8, 8), (97, 30), (16, 224, 224), (1000,)):
-        for channels in (1, 3, 64):
-            assert reading.tile_shape(sizes, channels) == tiles.tile_shape(sizes, channels)
-    assert reading.BLOCK_BYTES == separable.BLOCK_BYTES
-    for sizes, num_queries in (((512, 512), 512), ((4096, 4096), 512), ((30, 20000), 5000)):
-        rows = reading.Rows(sizes, 3, (9, 9))
-        streamed = reading.Reading(rows, num_queries, 1, 12, 12, "separable")
-        indices = separable.block_rows(sizes, num_queries, separable.BLOCK_BYTES)
-        assert streamed.block_length == indices * sizes[1]
 
 
 def test_memory_grows_with_the_batch_and_is_more_in_training():

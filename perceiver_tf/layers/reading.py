@@ -1,8 +1,8 @@
-"""What attention to a byte array costs, from static shapes alone.
+"""How attention to a byte array is computed, and what it costs, from static shapes alone.
 
-The choices are those of `perceiver_tf.layers.cross_attention`, made here without Keras so that
-models can be described before anything heavy is loaded; the tests hold the two together by
-counting the products of built models.
+The one place that chooses: among forming keys and values ("dense"), rows only ("folded"), or none
+of them ("separable"), by counting multiply-adds; and how much is computed at once. It does not
+import Keras, so that models can be described before anything heavy is loaded.
 """
 
 import functools
@@ -10,10 +10,12 @@ import itertools
 import math
 from dataclasses import dataclass
 
-# What making a tile's left factor costs, in inputs (`perceiver_tf.layers.tiles`).
+# A tile's left factor is made anew for every tile, which costs as much as this many more inputs.
 TILE_OVERHEAD = 300
-# Above as many bytes of scores for an example, a grid is read in blocks (`layers.separable`).
-BLOCK_BYTES = 2**28
+# Above as many bytes of scores, attention is computed in blocks (`perceiver_tf.layers.streaming`).
+BLOCK_BYTES = 2**26
+# What an unknown number of queries, or rows to decode from, counts as.
+TYPICAL_QUERIES = 256
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,25 @@ class Reading:
     implementation: str = "auto"
 
     @property
+    def costs(self):
+        """Dict from each implementation that is possible to its multiply-adds for one example.
+
+        Counted are the products that differ: keys, values, scores, weighted sums, folding, and
+        the making of tiles' factors.
+        """
+        costs = {"dense": self._dense(), "folded": self._folded()}
+        if self.rows.axis_channels:
+            costs["separable"] = self._separable(
+                product_cost(self.tile, self.rows.content_channels)
+            )
+        return costs
+
+    @property
     def chosen(self):
         """The implementation that runs: as asked for, or the one with the lowest cost."""
         if self.implementation != "auto":
             return self.implementation
-        costs = {"dense": self._dense(), "folded": self._folded()}
-        if self.rows.axis_channels:
-            tile = tile_shape(self.rows.sizes, self.rows.content_channels)
-            width = product_cost(tile, self.rows.content_channels)
-            costs["separable"] = self._separable(width)
+        costs = self.costs
         return min(costs, key=costs.get)
 
     @property
@@ -101,12 +113,12 @@ class Reading:
     @property
     def block_length(self):
         """How many rows of the byte array are read at once."""
-        length = self.rows.length
-        if self.chosen != "separable" or 4 * self.scores <= BLOCK_BYTES:
-            return length
-        per_index = length // self.rows.sizes[0]
-        fitting = BLOCK_BYTES // (4 * self.num_heads * self.num_queries * per_index)
-        return max(fitting, 1) * per_index
+        sizes, length = self.rows.sizes, self.rows.length
+        by_axis = {"dense": sizes[0] if self.rows.axis_channels else length}
+        size = (by_axis | {"folded": length, "separable": max(sizes)})[self.chosen]
+        per_index = length // size
+        item_bytes = 4 * self.num_heads * self.num_queries * per_index
+        return block_length(size, item_bytes) * per_index
 
     @property
     def is_streamed(self):
@@ -140,6 +152,16 @@ class Reading:
         tables = sum(size * channels for size, channels in pairs)
         per_query = self.rows.length * score_cost + tables
         return self._folding() + 2 * self.num_heads * self.num_queries * per_query
+
+
+def block_length(size, item_bytes):
+    """Return how many items whose scores take `item_bytes` each fit in `BLOCK_BYTES`.
+
+    Returns:
+        int: `size` if all fit, and otherwise a power of two, which grids can be cut by.
+    """
+    fitting = max(BLOCK_BYTES // item_bytes, 1)
+    return size if fitting >= size else 2 ** (fitting.bit_length() - 1)
 
 
 @functools.lru_cache(maxsize=256)
