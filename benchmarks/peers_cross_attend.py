@@ -23,7 +23,8 @@ from zoo.terminal import write_json
 def prepare_own(implementation, side, num_latents, latent_channels, bands, gradients):
     """Prepares `perceiver_tf.CrossAttention`."""
     from perceiver_tf import CrossAttention, FourierInputs
-    from perceiver_tf.layers.cross_attention import multiply_adds
+    from perceiver_tf.layers import choosing
+    from perceiver_tf.layers.reading import Reading
 
     images, latents = _random(side, num_latents, latent_channels)
     described = FourierInputs(bands, (side, side))(images)
@@ -32,10 +33,10 @@ def prepare_own(implementation, side, num_latents, latent_channels, bands, gradi
     channels = _row_channels(bands)
 
     def counted():
-        counts = multiply_adds(described, num_latents, 1, 2 * channels)
+        rows = choosing.rows_of(described)
+        reading = Reading(rows, num_latents, 1, channels, channels, implementation)
         around = 2 * num_latents * latent_channels * channels
-        cross = min(counts.values()) if implementation == "auto" else counts[implementation]
-        return (3 if gradients else 1) * (cross + around)
+        return (3 if gradients else 1) * (reading.multiply_adds + around)
 
     step = _tensorflow_step(layer, latents, described, gradients)
     return Prepared(step, counted)

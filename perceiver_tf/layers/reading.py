@@ -57,6 +57,7 @@ class Reading:
         qk_channels: int, width of queries and keys, all heads together.
         v_channels: int, width of the values.
         implementation: "auto", "dense", "folded" or "separable".
+        streams: bool, whether the rows may be read in blocks.
     """
 
     rows: Rows
@@ -65,6 +66,7 @@ class Reading:
     qk_channels: int
     v_channels: int
     implementation: str = "auto"
+    streams: bool = True
 
     @property
     def costs(self):
@@ -75,9 +77,9 @@ class Reading:
         """
         costs = {"dense": self._dense(), "folded": self._folded()}
         if self.rows.axis_channels:
-            costs["separable"] = self._separable(
-                product_cost(self.tile, self.rows.content_channels)
-            )
+            content_channels = self.rows.content_channels
+            tile = tile_shape(self.rows.sizes, content_channels)
+            costs["separable"] = self._separable(product_cost(tile, content_channels))
         return costs
 
     @property
@@ -98,7 +100,7 @@ class Reading:
     @property
     def tile(self):
         """Tuple of ints, the box of inputs that the separable computation multiplies at once."""
-        return tile_shape(self.rows.sizes, self.rows.content_channels)
+        return tile_shape(self.block_sizes, self.rows.content_channels)
 
     @property
     def tile_width(self):
@@ -111,14 +113,19 @@ class Reading:
         return self.num_heads * self.num_queries * self.rows.length
 
     @property
+    def block_sizes(self):
+        """Tuple of ints, the grid that is read at once: fewer indices of one axis, or all."""
+        sizes = (self.rows.length,) if self.chosen == "folded" else self.rows.sizes
+        # Keys and values are formed from blocks of the first axis.
+        cut = 0 if self.chosen == "dense" else sizes.index(max(sizes))
+        index_bytes = 4 * self.num_heads * self.num_queries * self.rows.length // sizes[cut]
+        length = block_length(sizes[cut], index_bytes) if self.streams else sizes[cut]
+        return (*sizes[:cut], length, *sizes[cut + 1 :])
+
+    @property
     def block_length(self):
         """How many rows of the byte array are read at once."""
-        sizes, length = self.rows.sizes, self.rows.length
-        by_axis = {"dense": sizes[0] if self.rows.axis_channels else length}
-        size = (by_axis | {"folded": length, "separable": max(sizes)})[self.chosen]
-        per_index = length // size
-        item_bytes = 4 * self.num_heads * self.num_queries * per_index
-        return block_length(size, item_bytes) * per_index
+        return math.prod(self.block_sizes)
 
     @property
     def is_streamed(self):

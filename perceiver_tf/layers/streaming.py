@@ -22,17 +22,15 @@ def reduce_blocks(one_block, combine, initial, parts, length):
     first, axis = parts[0]
     size = first.shape[axis]
 
-    def share(start, share_length):
-        return [_slice(part, cut, start, share_length) for part, cut in parts]
+    def after(carry, start, share_length):
+        leading, *others = [_slice(part, cut, start, share_length) for part, cut in parts]
+        return combine(carry, one_block(_wait(leading, carry[-1]), *others))
 
-    def step(index, carry):
-        leading, *others = share(index * length, length)
-        leading = leading + ops.cast(_nothing_after(carry[-1]), leading.dtype)
-        return combine(carry, one_block(leading, *others))
-
-    carry = ops.fori_loop(0, size // length, step, initial)
+    carry = ops.fori_loop(
+        0, size // length, lambda index, carry: after(carry, index * length, length), initial
+    )
     if size % length:
-        carry = combine(carry, one_block(*share(size - size % length, size % length)))
+        carry = after(carry, size - size % length, size % length)
     return carry
 
 
@@ -56,20 +54,20 @@ def map_blocks(one_block, parts, length):
 
     def step(before, shares):
         leading, *others = shares
-        result = one_block(leading + ops.cast(_nothing_after(before), leading.dtype), *others)
+        result = one_block(_wait(leading, before), *others)
         return result, result
 
-    first = one_block(*(_slice(part, cut, 0, length) for part, cut in parts))
-    results = [first]
+    last = one_block(*(_slice(part, cut, 0, length) for part, cut in parts))
+    results = [last]
     if count > 1:
         others = [_in_blocks(part, cut, length, count - 1) for part, cut in parts]
-        _, stacked = ops.scan(step, first, others)
+        last, stacked = ops.scan(step, last, others)
         stacked = ops.swapaxes(stacked, 0, 1)
         shape = ops.shape(stacked)
         results.append(ops.reshape(stacked, (shape[0], shape[1] * shape[2], *shape[3:])))
     if size % length:
         rest = [_slice(part, cut, count * length, size % length) for part, cut in parts]
-        results.append(one_block(*rest))
+        results.append(step(last, rest)[1])
     return ops.concatenate(results, axis=1)
 
 
@@ -98,12 +96,12 @@ def repeated_with(layers, function):
     return lambda *tensors: repeated(*weights, *tensors)
 
 
-def _nothing_after(x):
-    """Return 0 once `x` is there.
+def _wait(x, before):
+    """Return `x` once `before` is there.
 
     A block waits for the one before: computed at once, they would fill the memory.
     """
-    return ops.cast(0.0 * ops.sum(ops.stop_gradient(x)), "float32")
+    return x + ops.cast(0.0 * ops.sum(ops.stop_gradient(before)), x.dtype)
 
 
 def _slice(x, axis, start, length):

@@ -118,6 +118,7 @@ def _latent_transformer(config, name, share_blocks=True):
         qk_channels=qk_channels,
         v_channels=config.self_attention_v_channels or qk_channels,
         implementation="dense",
+        streams=False,
     )
     widening = config.self_attention_widening_factor
     layers = config.num_self_attends_per_block

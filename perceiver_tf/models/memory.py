@@ -10,6 +10,7 @@ row. What depends on the rows alone (the rows normalised, or the factor of a til
 once for all cross-attends that read them.
 """
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
@@ -110,6 +111,8 @@ def training_bytes(training, batch_size):
         (peak, kept).
     """
     config, blocks = training.config, training.blocks
+    if config.attention_dropout:
+        blocks = [_whole(block) for block in blocks]
     kept = [(_kept_by_attention(b, config), _kept_by_mlp(b, config)) for b in blocks]
     held = training.shared + sum(map(sum, kept))
     kept_bytes = FLOAT_BYTES * batch_size * held
@@ -131,6 +134,11 @@ def training_bytes(training, batch_size):
     updates = gradients if training.gradients_meet and training.updates_meet else 0
     peak = max(peak, FLOAT_BYTES * (batch_size * held + gradients + updates))
     return peak, kept_bytes
+
+
+def _whole(block):
+    """Attention dropout keeps its draws, so nothing is read in blocks then."""
+    return dataclasses.replace(block, reading=dataclasses.replace(block.reading, streams=False))
 
 
 def _projected_ahead(reading):

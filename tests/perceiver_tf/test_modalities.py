@@ -164,9 +164,7 @@ def autoencoder():
     return perceiver_io(inputs, adapter, queries, 3, **settings)
 
 
-@pytest.mark.parametrize("block_bytes", [2**40, 1])
-def test_audio_and_video_in_one_model(random, monkeypatch, tmp_path, block_bytes):
-    monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
+def test_audio_and_video_in_one_model(random, monkeypatch, tmp_path):
     model = autoencoder()
     inputs = {
         "sound": random.normal(size=(B, 10, 2)).astype("float32"),
@@ -177,6 +175,9 @@ def test_audio_and_video_in_one_model(random, monkeypatch, tmp_path, block_bytes
     for name in inputs:
         changed = model.predict({**inputs, name: -inputs[name]}, verbose=0)
         assert np.abs(changed - outputs).max() > 1e-4
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 1)
+    np.testing.assert_allclose(autoencoder().predict(inputs, verbose=0), outputs, atol=1e-4)
+    monkeypatch.undo()
     model.compile("adam", "mse")
     before = [np.array(w) for w in model.get_weights()]
     model.fit(inputs, np.ones_like(outputs), epochs=1, verbose=0)

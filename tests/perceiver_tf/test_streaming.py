@@ -151,7 +151,8 @@ def test_streamed_model_of_unknown_batch_size_trains_and_exports(
     def build():
         keras.utils.set_random_seed(1)
         images = keras.Input((6, 4, 3), name="images")
-        settings = {"num_latents": 3, "latent_channels": 8, "num_cross_attends": 2}
+        settings = {"num_latents": 3, "latent_channels": 8, "num_cross_attends": 1}
+        settings |= {"num_self_attends_per_block": 1, "num_self_attention_heads": 2}
         settings["cross_attention_implementation"] = implementation
         return perceiver(images, FourierInputs(2, (6, 4)), 4, **settings)
 
@@ -173,14 +174,15 @@ def test_streamed_model_of_unknown_batch_size_trains_and_exports(
 
 
 def test_queries_of_a_grid_are_not_formed_where_that_is_cheaper(random):
-    queries = FourierQueries(6, (24, 24), grid_shape=(24, 24))(np.zeros((B, 1), "float32"))
-    latents = random.normal(size=(B, 64, 26)).astype("float32")
+    queries = FourierQueries(32, (24, 24), grid_shape=(24, 24))(np.zeros((B, 1), "float32"))
+    latents = random.normal(size=(B, 64, 128)).astype("float32")
     layer = CrossAttend(use_query_residual=False)
     layer(queries, latents)
     reference.randomise(layer, random)
     assert layer.attention.reads_by_axis(queries, 64)
     rows = byte_array.assemble(queries)
     expected = reference.cross_attend(layer, rows, latents)
-    np.testing.assert_allclose(layer(queries, latents), expected, rtol=1e-3, atol=1e-3)
+    tolerance = 1e-4 * np.abs(expected).max()
+    np.testing.assert_allclose(layer(queries, latents), expected, rtol=1e-3, atol=tolerance)
     layer.attention.query.enable_lora(2)
     assert not layer.attention.reads_by_axis(queries, 64)
