@@ -1,7 +1,7 @@
 """Trains the MNIST Perceiver on pixels in one fixed random order.
 
     python benchmarks/permuted_mnist.py --data mnist.npz [--original] [--no-augmentation]
-        [--set num_latents=32 ...] [--epochs 12] [--seed 0] [--json PATH]
+        [--set num_latents=32 ...] [--epochs 24] [--seed 0] [--json PATH]
 
 Every image, after augmentation, has its pixels moved by the same random permutation, and the
 positions are those of the places where the pixels land. With `--original` they stay: nothing else

@@ -156,16 +156,21 @@ MODELS = {
         recipe="digits",
     ),
     "perceiver_mnist_small": ImageClassifierConfig(
-        summary="28 x 28 raw pixels, trains in seven minutes on two cores",
-        source="sized for MNIST",
-        parameters=190_396,
+        summary="28 x 28 raw pixels, trains in twenty minutes on two cores",
+        source="sized for MNIST, also with its pixels in another order",
+        parameters=306_784,
         architecture=PerceiverConfig(
             num_latents=16,
             latent_channels=96,
-            num_cross_attends=2,
-            num_self_attends_per_block=2,
+            num_cross_attends=1,
+            # By position, a head attends to a row profile times a column profile: arbitrary
+            # sets of pixels take several.
+            num_cross_attention_heads=8,
+            cross_attention_qk_channels=128,
+            cross_attention_v_channels=256,
+            num_self_attends_per_block=4,
             num_self_attention_heads=4,
-            dropout=0.1,
+            dropout=0.05,
         ),
         image_shape=(28, 28, 1),
         num_classes=10,

@@ -19,7 +19,7 @@ PARAMETERS = {
     "perceiver_io_imagenet_learned": 62_255_848,
     "perceiver_io_imagenet_conv": 48_646_522,
     "perceiver_digits_tiny": 280_172,
-    "perceiver_mnist_small": 190_396,
+    "perceiver_mnist_small": 306_784,
     "perceiver_cifar10_small": 426_528,
 }
 
