@@ -1,13 +1,13 @@
 """The choices of `reading`, for byte arrays as layers have them."""
 
 from perceiver_tf.layers import byte_array
-from perceiver_tf.layers.reading import TYPICAL_QUERIES, Reading, Rows
+from perceiver_tf.layers.reading import TYPICAL_QUERIES, TYPICAL_ROWS, Reading, Rows
 
 
 def rows_of(description):
     """Return the `Rows` of one modality.
 
-    Where their number is unknown until call time, they count as one row.
+    Where their number is unknown until call time, it counts as `TYPICAL_ROWS`.
 
     Args:
         description: dict, see `byte_array`; tensors or their shapes' stand-ins.
@@ -18,7 +18,7 @@ def rows_of(description):
         return Rows(
             tuple(content.shape[1:-1]), channels, tuple(byte_array.axis_widths(description))
         )
-    length = byte_array.num_rows(description) or 1
+    length = byte_array.num_rows(description) or TYPICAL_ROWS
     return Rows((length,), channels, (), byte_array.row_width(description) - channels)
 
 

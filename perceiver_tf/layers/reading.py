@@ -14,8 +14,9 @@ from dataclasses import dataclass
 TILE_OVERHEAD = 300
 # Above as many bytes of scores, attention is computed in blocks (`perceiver_tf.layers.streaming`).
 BLOCK_BYTES = 2**26
-# What an unknown number of queries, or rows to decode from, counts as.
+# What an unknown number of queries, and of rows, counts as until call time.
 TYPICAL_QUERIES = 256
+TYPICAL_ROWS = 2**16
 
 
 @dataclass(frozen=True)

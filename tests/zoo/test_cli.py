@@ -13,7 +13,16 @@ from zoo.configs import MODELS
 from zoo.errors import ZooError
 from zoo.terminal import write_json
 
-COMMANDS = ("list", "info", "train", "evaluate", "predict", "export", "quickstart")
+COMMANDS = (
+    "list",
+    "info",
+    "train",
+    "evaluate",
+    "predict",
+    "export",
+    "quickstart",
+    "benchmark",
+)
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
 
 # Runs a command in this process and then says which heavy packages it loaded.
