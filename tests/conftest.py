@@ -4,9 +4,15 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import signal
+
 import keras
 import numpy as np
 import pytest
+
+
+# A shell's background jobs ignore Ctrl-C, and so would the runs that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
