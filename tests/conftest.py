@@ -1,10 +1,9 @@
 """What every test starts from: quiet TensorFlow, fixed seeds, float32."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import signal
 
 import keras
 import numpy as np
