@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-
 # A shell's background jobs ignore Ctrl-C, and so would the runs that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
