@@ -90,58 +90,71 @@ class RowsReader:
             row_bytes = 4 * folded.shape[1] * (rows.shape[0] or 1)
             self.length = reading.block_length(rows.shape[1], row_bytes)
         self.is_streamed = self.length != rows.shape[1]
+        if not self.is_streamed:
+            # Made once: what is read again, after a loose bound or by another cross-attend.
+            self.right = _right(*(part for part, _ in self.parts), epsilon=epsilon)
 
     def gather(self, shift):
-        def sums(folded, shift, rows, *masked):
-            return _gather_block(folded, shift, rows, *masked, reader=self)
+        if not self.is_streamed:
+            return _gather_block(self.folded, shift, self.right, self.dropout)
 
         # Rematerialisation wants every tensor that has a gradient as an argument.
-        block = keras.remat(sums) if self.is_streamed else sums
+        @keras.remat
+        def block(folded, shift, rows, *masked):
+            return _gather_block(folded, shift, _right(rows, *masked, epsilon=self.epsilon))
+
         zeros = (ops.zeros_like(self.folded), ops.zeros_like(shift), ops.zeros_like(shift))
-        return self._reduce(
-            lambda *shares: block(self.folded, shift, *shares), streaming.each(ops.add), zeros
+        return streaming.reduce_blocks(
+            lambda *shares: block(self.folded, shift, *shares),
+            streaming.each(ops.add),
+            zeros,
+            self.parts,
+            self.length,
         )
 
     def largest_score(self):
-        def one_block(rows, *masked):
-            shift = ops.zeros_like(self.folded[..., :1])
-            left, right = _factors(self.folded, shift, rows, *masked, epsilon=self.epsilon)
-            return (ops.max(ops.einsum("bnc,bmc->bnm", left, right), axis=-1, keepdims=True),)
+        shift = ops.zeros_like(self.folded[..., :1])
+        if not self.is_streamed:
+            return ops.max(_scores(self.folded, shift, self.right), axis=-1, keepdims=True)
 
-        lowest = ops.full_like(self.folded[..., :1], MASKED_SCORE)
-        return self._reduce(one_block, streaming.each(ops.maximum), (lowest,))[0]
+        def block(rows, *masked):
+            scores = _scores(self.folded, shift, _right(rows, *masked, epsilon=self.epsilon))
+            return (ops.max(scores, axis=-1, keepdims=True),)
+
+        largest = (ops.full_like(shift, MASKED_SCORE),)
+        combine = streaming.each(ops.maximum)
+        return streaming.reduce_blocks(block, combine, largest, self.parts, self.length)[0]
 
     def score_bound(self):
         # A normalised row is no longer than the square root of its width.
         squares = ops.sum(ops.square(self.folded), axis=-1, keepdims=True)
         return ops.sqrt(squares * self.folded.shape[-1])
 
-    def _reduce(self, one_block, combine, initial):
-        if not self.is_streamed:
-            return one_block(*(part for part, _ in self.parts))
-        return streaming.reduce_blocks(one_block, combine, initial, self.parts, self.length)
 
-
-def _factors(folded, shift, rows, masked=None, *, epsilon):
-    """Return what multiplies to score - shift: `(b, n, width)`, `(b, m, width)`."""
+def _right(rows, masked=None, *, epsilon):
+    """Return the rows normalised, beside 1 and, if there is a mask, 0 or `MASKED_SCORE`."""
     centred = rows - ops.mean(rows, axis=-1, keepdims=True)
     variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-    ones = ops.ones_like(rows[..., :1])
-    left, right = [folded, -shift], [centred * ops.rsqrt(variance + epsilon), ones]
-    if masked is not None:
-        left, right = [*left, ops.ones_like(shift)], [*right, masked]
-    return ops.concatenate(left, axis=-1), ops.concatenate(right, axis=-1)
+    right = [centred * ops.rsqrt(variance + epsilon), ops.ones_like(rows[..., :1])]
+    return ops.concatenate(right if masked is None else [*right, masked], axis=-1)
 
 
-def _gather_block(folded, shift, rows, masked=None, *, reader):
+def _scores(folded, shift, right):
+    """Return score - shift, `(b, n, m)`: one product with what `_right` returns."""
+    left = [folded, -shift]
+    if right.shape[-1] > folded.shape[-1] + 1:
+        left.append(ops.ones_like(shift))
+    return ops.einsum("bnc,bmc->bnm", ops.concatenate(left, axis=-1), right)
+
+
+def _gather_block(folded, shift, right, dropout=None):
     """Return sums over a block of exp(score - shift) times: rows, 1, and 1 before dropout."""
-    left, right = _factors(folded, shift, rows, masked, epsilon=reader.epsilon)
-    weights = ops.exp(ops.einsum("bnc,bmc->bnm", left, right))
+    weights = ops.exp(_scores(folded, shift, right))
     total = None
-    if reader.dropout is not None:
+    if dropout is not None:
         total = ops.sum(weights, axis=-1, keepdims=True)
-        weights = reader.dropout(weights)
-    channels = rows.shape[-1]
-    sums = ops.einsum("bnm,bmc->bnc", weights, right[..., : channels + 1])
-    kept = sums[..., channels:]
+        weights = dropout(weights)
+    channels = folded.shape[-1]
+    sums = ops.einsum("bnm,bmc->bnc", weights, right)
+    kept = sums[..., channels : channels + 1]
     return sums[..., :channels], kept, kept if total is None else total

@@ -16,15 +16,15 @@ def reduce_blocks(one_block, combine, initial, parts, length):
         one_block: function of a block's share of every part, returns a tuple of tensors.
         combine: function of two such tuples, such as `each(ops.add)`.
         initial: tuple of tensors to start from.
-        parts: list of (tensor, axis to cut), the first one floating; sizes known.
+        parts: list of (floating tensor, axis to cut); sizes known.
         length: int, length of a block; the last one may be shorter.
     """
     first, axis = parts[0]
     size = first.shape[axis]
 
     def after(carry, start, share_length):
-        leading, *others = [_slice(part, cut, start, share_length) for part, cut in parts]
-        return combine(carry, one_block(_wait(leading, carry[-1]), *others))
+        shares = [_slice(part, cut, start, share_length) for part, cut in parts]
+        return combine(carry, one_block(*(_wait(share, carry[-1]) for share in shares)))
 
     carry = ops.fori_loop(
         0, size // length, lambda index, carry: after(carry, index * length, length), initial

@@ -160,7 +160,8 @@ def _forward_attention(block):
     if reading.chosen == "dense":
         return max(3 * rows, keys + values + max(rows, scores))
     if reading.chosen == "folded":
-        return max(rows, scores) + 2 * _folded(reading)
+        block = rows + scores if reading.is_streamed else max(rows, scores)
+        return block + 2 * _folded(reading)
     right = reading.block_length * reading.tile_width if reading.is_streamed else 0
     return right + reading.left_factor + scores + 2 * _folded(reading)
 
@@ -207,6 +208,8 @@ def _backward_attention(block, training):
     scores = reading.scores_at_once
     if reading.chosen == "separable":
         return latents + again + scores
+    if reading.chosen == "folded":
+        return latents + again + scores + (rows if training.rows_have_gradients else 0)
     moments = [2 * scores + (rows if training.rows_have_gradients else 0)]
     if block.is_self_attend:
         moments = [2 * scores]
