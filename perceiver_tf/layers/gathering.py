@@ -21,7 +21,8 @@ from keras import ops
 
 from perceiver_tf.layers.attention import MASKED_SCORE
 
-SMALLEST_TOTAL = 1e-25
+# The gradient of 1 / total holds its square, which must stay inside float32 too.
+SMALLEST_TOTAL = 1e-16
 
 
 def gather(readers, drops):

@@ -4,8 +4,9 @@ import pytest
 import reference
 
 from perceiver_tf import CrossAttend, CrossAttention, FourierInputs
-from perceiver_tf.layers import byte_array
+from perceiver_tf.layers import byte_array, gathering
 from perceiver_tf.layers.choosing import choose_implementations
+from perceiver_tf.layers.folded import RowsReader
 
 B, N = 2, 3
 
@@ -229,3 +230,30 @@ def test_mixed_precision_results_are_near_those_of_float32(random, implementatio
     mixed.set_weights(plain.get_weights())
     result = keras.ops.cast(mixed(queries, described), "float32")
     np.testing.assert_allclose(result, expected, atol=2e-2 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("gap", [5, 20, 35, 40, 45, 50, 55, 60, 80, 200])
+def test_gradients_stay_finite_however_loose_the_bound(random, gap):
+    """Between bound and largest score, exp(-gap) is what everything is divided by."""
+    import tensorflow as tf
+
+    rows = {"content": random.normal(size=(1, 9, 6)).astype("float32")}
+    folded = random.normal(size=(1, 1, 6)).astype("float32")
+    folded -= folded.mean(-1, keepdims=True)
+    reader = RowsReader(tf.constant(folded), rows, None, 1e-5)
+    scale = gap / float(reader.score_bound()[0, 0, 0] - reader.largest_score()[0, 0, 0])
+    folded = tf.constant(scale * folded)
+
+    def gradient(compute):
+        with tf.GradientTape() as tape:
+            tape.watch(folded)
+            loss = tf.reduce_sum(tf.sin(compute()))
+        return tape.gradient(loss, folded)
+
+    def by_softmax():
+        normalised = reader.right[..., :-1]
+        scores = tf.einsum("bnc,bmc->bnm", folded, normalised)
+        return tf.einsum("bnm,bmc->bnc", tf.nn.softmax(scores), normalised)
+
+    fast = gradient(lambda: gathering.gather([RowsReader(folded, rows, None, 1e-5)], False)[0])
+    np.testing.assert_allclose(fast, gradient(by_softmax), rtol=1e-3, atol=1e-4)
