@@ -116,27 +116,27 @@ class Attention(keras.layers.Layer):
         """
         scale = (queries.shape[-1] // self.num_heads) ** -0.5
         queries, keys = (ops.cast(x, "float32") for x in (queries, keys))
-        queries, keys, values = (self._split_heads(x) for x in (queries * scale, keys, values))
+        queries, keys, values = (self.split_heads(x) for x in (queries * scale, keys, values))
         scores = ops.einsum("bhnc,bhmc->bhnm", queries, keys)
         if mask is not None:
             scores = ops.where(mask[:, None], scores, MASKED_SCORE)
         weights = self.weights_dropout(ops.softmax(scores, axis=-1), training=training)
         weights = ops.cast(weights, values.dtype)
-        gathered = self._merge_heads(ops.einsum("bhnm,bhmc->bhnc", weights, values))
+        gathered = self.merge_heads(ops.einsum("bhnm,bhmc->bhnc", weights, values))
         if mask is None:
             return gathered
         # A query without any input: its row here is shorter than its row of weights.
         return ops.where(ops.any(mask, axis=-1, keepdims=True), gathered, 0.0)
 
-    def _split_heads(self, x):
+    def split_heads(self, x):
         """`(b, m, channels)` to `(b, num_heads, m, channels / num_heads)`."""
         if self.num_heads == 1:
             return x[:, None]
         shape = (*ops.shape(x)[:2], self.num_heads, x.shape[-1] // self.num_heads)
         return ops.transpose(ops.reshape(x, shape), (0, 2, 1, 3))
 
-    def _merge_heads(self, x):
-        """The inverse of `_split_heads`."""
+    def merge_heads(self, x):
+        """The inverse of `split_heads`."""
         if self.num_heads == 1:
             return x[:, 0]
         batch_size, _, length, channels = ops.shape(x)

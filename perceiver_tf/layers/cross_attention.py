@@ -138,7 +138,7 @@ class CrossAttention(Attention):
         keys = ops.reshape(keys, (*ops.shape(keys)[:2], *offsets.shape))
         offsets = ops.einsum("bmhd,hd->bhm", keys, offsets)
         return query_grid.gather(
-            description, directions, offsets, self._split_heads(values), inputs_mask, EPSILON
+            description, directions, offsets, self.split_heads(values), inputs_mask, EPSILON
         )
 
     def _gather_unprojected(self, queries, parts, masks, forms, drops):

@@ -39,7 +39,7 @@ def gather(attention, queries, parts, masks):
     """
     num_heads = attention.num_heads
     scale = (queries.shape[-1] // num_heads) ** -0.5
-    queries = _split_heads(ops.cast(queries, "float32") * scale, num_heads)
+    queries = attention.split_heads(ops.cast(queries, "float32") * scale)
     batch_size, _, num_queries, _ = ops.shape(queries)
     value_channels = attention.value.kernel.shape[-1] // num_heads
     carry = (
@@ -58,7 +58,7 @@ def gather(attention, queries, parts, masks):
             partial(block, queries, whole), _join, carry, shares, length
         )
     sums, _, total = carry
-    return _merge_heads(ops.where(total > 0, sums / ops.maximum(total, 1e-30), 0.0))
+    return attention.merge_heads(ops.where(total > 0, sums / ops.maximum(total, 1e-30), 0.0))
 
 
 def _block_function(attention, describe):
@@ -67,8 +67,8 @@ def _block_function(attention, describe):
     def gather_block(queries, whole, *shares):
         description, mask = describe(whole, *shares)
         keys, values, mask = attention.project([description], [mask])
-        keys = _split_heads(ops.cast(keys, "float32"), attention.num_heads)
-        values = _split_heads(ops.cast(values, "float32"), attention.num_heads)
+        keys = attention.split_heads(ops.cast(keys, "float32"))
+        values = attention.split_heads(ops.cast(values, "float32"))
         scores = ops.einsum("bhnc,bhmc->bhnm", queries, keys)
         if mask is not None:
             scores = scores + ops.where(mask[:, None, None], 0.0, MASKED_SCORE)
@@ -87,14 +87,3 @@ def _join(these, those):
     largest = ops.stop_gradient(ops.maximum(these[1], those[1]))
     one, other = (ops.exp(ops.stop_gradient(x[1]) - largest) for x in (these, those))
     return these[0] * one + those[0] * other, largest, these[2] * one + those[2] * other
-
-
-def _split_heads(x, num_heads):
-    batch_size, length, channels = ops.shape(x)
-    x = ops.reshape(x, (batch_size, length, num_heads, channels // num_heads))
-    return ops.transpose(x, (0, 2, 1, 3))
-
-
-def _merge_heads(x):
-    batch_size, num_heads, length, channels = ops.shape(x)
-    return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch_size, length, num_heads * channels))
