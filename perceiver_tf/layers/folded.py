@@ -110,6 +110,7 @@ class RowsReader:
             zeros,
             self.parts,
             self.length,
+            after=self.folded,
         )
 
     def largest_score(self):
@@ -123,7 +124,9 @@ class RowsReader:
 
         largest = (ops.full_like(shift, MASKED_SCORE),)
         combine = streaming.each(ops.maximum)
-        return streaming.reduce_blocks(block, combine, largest, self.parts, self.length)[0]
+        return streaming.reduce_blocks(
+            block, combine, largest, self.parts, self.length, after=self.folded
+        )[0]
 
     def score_bound(self):
         # A normalised row is no longer than the square root of its width.

@@ -126,7 +126,9 @@ class GridReader:
     def _reduce(self, one_block, combine, initial):
         if not self.is_streamed:
             return one_block(*(part for part, _ in self.parts))
-        return streaming.reduce_blocks(one_block, combine, initial, self.parts, self.length)
+        return streaming.reduce_blocks(
+            one_block, combine, initial, self.parts, self.length, after=self.folded
+        )
 
 
 def _factors(shift, content_queries, tables, content, axes, masked=None, *, epsilon):

@@ -9,8 +9,11 @@ import keras
 from keras import ops
 
 
-def reduce_blocks(one_block, combine, initial, parts, length):
+def reduce_blocks(one_block, combine, initial, parts, length, after):
     """Return the combined results of the blocks.
+
+    What a block makes of its rows alone could be made before the queries are there, and by every
+    cross-attend of a model at once: nothing starts before `after`.
 
     Args:
         one_block: function of a block's share of every part, returns a tuple of tensors.
@@ -18,19 +21,22 @@ def reduce_blocks(one_block, combine, initial, parts, length):
         initial: tuple of tensors to start from.
         parts: list of (floating tensor, axis to cut); sizes known.
         length: int, length of a block; the last one may be shorter.
+        after: tensor that the first block waits for.
     """
+    *others, last = initial
+    initial = (*others, _wait(last, after))
     first, axis = parts[0]
     size = first.shape[axis]
 
-    def after(carry, start, share_length):
+    def advance(carry, start, share_length):
         shares = [_slice(part, cut, start, share_length) for part, cut in parts]
         return combine(carry, one_block(*(_wait(share, carry[-1]) for share in shares)))
 
     carry = ops.fori_loop(
-        0, size // length, lambda index, carry: after(carry, index * length, length), initial
+        0, size // length, lambda index, carry: advance(carry, index * length, length), initial
     )
     if size % length:
-        carry = after(carry, size - size % length, size % length)
+        carry = advance(carry, size - size % length, size % length)
     return carry
 
 

@@ -118,13 +118,7 @@ def test_memory_of_weights_is_predicted(recipe):
 @pytest.mark.parametrize(
     "name, mode",
     [
-        pytest.param(
-            "perceiver_imagenet",
-            "forward",
-            marks=pytest.mark.xfail(
-                reason="read in blocks, 102 MiB are needed where 71 are predicted"
-            ),
-        ),
+        ("perceiver_imagenet", "forward"),
         ("perceiver_imagenet", "training"),
         ("perceiver_io_imagenet_learned", "forward"),
         ("perceiver_io_imagenet_conv", "forward"),
