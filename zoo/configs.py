@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import EncoderConfig, PerceiverConfig, PerceiverIOConfig
 from zoo.errors import ZooError
+from zoo.numerics import check_numerics
 from zoo.recipes import RECIPES
 
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
@@ -35,6 +36,8 @@ class ImageClassifierConfig:
         max_resolution: twice the highest frequency of each axis; None: the size of the grid.
         dataset: where the pipeline reads by default, see `zoo.image_sources.open_source`.
         recipe: name of the default training recipe.
+        numerics: "deepmind" or "huggingface": whose code the model equals where the two differ,
+            see `zoo.numerics`.
     """
 
     summary: str
@@ -48,8 +51,10 @@ class ImageClassifierConfig:
     max_resolution: tuple[int, int] | None = None
     dataset: str = "imagenet2012"
     recipe: str = "imagenet_perceiver"
+    numerics: str = "deepmind"
 
     def __post_init__(self):
+        check_numerics(self.numerics)
         if self.positions not in POSITIONS:
             raise ValueError(
                 f"`positions` must be one of {POSITIONS}. Received: positions={self.positions!r}."
@@ -73,7 +78,21 @@ class ImageClassifierConfig:
 
     @property
     def grid_shape(self):
-        """Rows and columns of the byte array: pixels, or the conv stem's quarter of them."""
+        """Rows and columns of the byte array: pixels, or the conv stem's quarter of them.
+
+        Hugging Face's stem pools without padding, which leaves out a row and a column.
+        """
+        if self.positions == "conv" and self.numerics == "huggingface":
+            return tuple((-(-size // 2) - 1) // 2 for size in self.image_shape[:2])
+        return self._padded_grid_shape
+
+    @property
+    def resolution(self):
+        """`max_resolution`, or by default the grid as it is under DeepMind's numerics."""
+        return self.max_resolution or self._padded_grid_shape
+
+    @property
+    def _padded_grid_shape(self):
         height, width, _ = self.image_shape
         if self.positions == "conv":
             return -(-height // 4), -(-width // 4)

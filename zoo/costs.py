@@ -12,6 +12,7 @@ from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from zoo.errors import ZooError
+from zoo.numerics import architecture_of
 from zoo.recipes import RECIPES
 
 _LEARNED_CHANNELS = 256  # of content and of positions, before and after their projections
@@ -122,7 +123,7 @@ def _memory(config, blocks, batch_size):
         adapter += 3 * _stem_elements(config)
     training = memory.Training(
         blocks=blocks,
-        config=config.architecture,
+        config=architecture_of(config),
         shared=shared + adapter,
         num_other_weights=_num_other_weights(config),
         rows_have_gradients=config.positions != "fourier",

@@ -7,6 +7,7 @@ from perceiver_tf.layers.latents import LatentArray
 from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.perceiver import perceiver
 from perceiver_tf.models.perceiver_io import perceiver_io
+from zoo.numerics import architecture_of
 
 
 def image_classifier(config, name="image_classifier"):
@@ -22,19 +23,22 @@ def image_classifier(config, name="image_classifier"):
     """
     images = keras.Input(config.image_shape, name="images")
     adapter = image_adapter(config)
-    if not isinstance(config.architecture, PerceiverIOConfig):
-        return perceiver(images, adapter, config.num_classes, config.architecture, name)
-    query = LatentArray(1, config.architecture.latent_channels, name="query")
-    decoder = perceiver_io(images, adapter, query, config.num_classes, config.architecture)
+    architecture = architecture_of(config)
+    if not isinstance(architecture, PerceiverIOConfig):
+        return perceiver(images, adapter, config.num_classes, architecture, name)
+    query = LatentArray(1, architecture.latent_channels, name="query")
+    decoder = perceiver_io(images, adapter, query, config.num_classes, architecture)
     logits = keras.layers.Reshape((config.num_classes,), name="logits", dtype="float32")
     return keras.Model(images, logits(decoder.output), name=name)
 
 
 def image_adapter(config):
     """Return the layer that turns the images of an `ImageClassifierConfig` to a byte array."""
-    max_resolution = config.max_resolution or config.grid_shape
     if config.positions == "learned":
         return LearnedInputs(name="inputs")
-    if config.positions == "conv":
-        return ConvStemInputs(config.num_frequency_bands, max_resolution, name="inputs")
-    return FourierInputs(config.num_frequency_bands, max_resolution, name="inputs")
+    if config.positions == "fourier":
+        return FourierInputs(config.num_frequency_bands, config.resolution, name="inputs")
+    padding = "symmetric" if config.numerics == "huggingface" else "same"
+    return ConvStemInputs(
+        config.num_frequency_bands, config.resolution, padding=padding, name="inputs"
+    )

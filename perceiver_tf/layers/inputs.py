@@ -10,6 +10,8 @@ from perceiver_tf.layers.positions import (
     fourier_features,
 )
 
+STEM_PADDINGS = ("same", "symmetric")
+
 
 @keras.saving.register_keras_serializable("perceiver_tf")
 class FourierInputs(keras.layers.Layer):
@@ -139,13 +141,16 @@ class ConvStemInputs(keras.layers.Layer):
 
     The "conv" adapter of Perceiver IO (arXiv:2107.14795 appendix H, and the released code):
     7 x 7 convolution of stride 2 without bias, batch normalisation (momentum 0.9, epsilon
-    1e-5), relu, 3 x 3 max pooling of stride 2, both with TensorFlow's "same" padding, so that
-    224 x 224 pixels become 56 x 56 rows.
+    1e-5), relu, 3 x 3 max pooling of stride 2. With TensorFlow's "same" padding of both, 224 x
+    224 pixels become 56 x 56 rows.
 
     Args:
         content_channels: int, filters of the convolution.
         num_frequency_bands, max_resolution, include_coordinates: see `FourierInputs`; the
             resolution is that of the stem's grid.
+        padding: "same", or "symmetric" as in Hugging Face's port: 3 zeros on every side before
+            the convolution and none before the pooling, so that 224 x 224 pixels become 55 x 55
+            rows.
 
     Call arguments:
         inputs: float `(b, height, width, channels)`, normalised pixels.
@@ -153,6 +158,9 @@ class ConvStemInputs(keras.layers.Layer):
 
     Returns:
         byte array with `content` `(b, height / 4, width / 4, content_channels)` and `axes`.
+
+    Raises:
+        ValueError: if `padding` is unknown.
     """
 
     def __init__(
@@ -161,18 +169,24 @@ class ConvStemInputs(keras.layers.Layer):
         max_resolution,
         content_channels=64,
         include_coordinates=True,
+        padding="same",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if padding not in STEM_PADDINGS:
+            raise ValueError(
+                f"`padding` must be one of {STEM_PADDINGS}. Received: padding={padding!r}."
+            )
         self.content_channels = content_channels
-        policy = self.dtype_policy
+        self.num_zeros = 0 if padding == "same" else 3
+        policy, same_or_valid = self.dtype_policy, "same" if padding == "same" else "valid"
         self.convolution = keras.layers.Conv2D(
-            content_channels, 7, 2, "same", use_bias=False, dtype=policy, name="convolution"
+            content_channels, 7, 2, same_or_valid, use_bias=False, dtype=policy, name="convolution"
         )
         self.normalization = keras.layers.BatchNormalization(
             momentum=0.9, epsilon=1e-5, dtype=policy, name="normalization"
         )
-        self.pooling = keras.layers.MaxPooling2D(3, 2, "same", dtype=policy, name="pooling")
+        self.pooling = keras.layers.MaxPooling2D(3, 2, same_or_valid, dtype=policy, name="pooling")
         self.positions = FourierPositions(
             num_frequency_bands,
             max_resolution,
@@ -187,12 +201,18 @@ class ConvStemInputs(keras.layers.Layer):
         self.positions.build((None, None, None, self.content_channels))
 
     def call(self, inputs, training=None):
-        content = self.normalization(self.convolution(inputs), training=training)
+        if self.num_zeros:
+            zeros = (self.num_zeros, self.num_zeros)
+            inputs = ops.pad(inputs, ((0, 0), zeros, zeros, (0, 0)))
+        content = self.convolution(inputs)
+        content = self.normalization(content, training=training)
         content = self.pooling(ops.relu(content))
         return {"content": content, "axes": self.positions(content)}
 
     def compute_output_spec(self, inputs, training=None):
-        shape = self.convolution.compute_output_shape(inputs.shape)
+        batch_size, *sizes, channels = inputs.shape
+        sizes = [None if size is None else size + 2 * self.num_zeros for size in sizes]
+        shape = self.convolution.compute_output_shape((batch_size, *sizes, channels))
         content = keras.KerasTensor(
             self.pooling.compute_output_shape(shape), dtype=self.compute_dtype
         )

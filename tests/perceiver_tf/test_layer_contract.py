@@ -22,6 +22,11 @@ LAYERS = [
     ("LearnedInputs", {"content_channels": 4, "position_channels": 5}, (IMAGES,)),
     ("LearnedInputs", {"content_channels": None, "projected_position_channels": None}, (IMAGES,)),
     ("ConvStemInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
+    (
+        "ConvStemInputs",
+        {"num_frequency_bands": 3, "max_resolution": (8, 8), "padding": "symmetric"},
+        (IMAGES,),
+    ),
     ("ModalityPadding", {"num_channels": 9}, (ROWS,)),
     ("PointInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8, 8)}, (POINTS,)),
     ("FourierQueries", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
