@@ -2,7 +2,7 @@
 
 import keras
 
-from perceiver_tf.layers import inputs, latent_transformer, latents, queries  # noqa: F401
+from perceiver_tf.layers import inputs, latent_transformer, latents, queries, tokens  # noqa: F401
 
 
 def load_model(path, **kwargs):

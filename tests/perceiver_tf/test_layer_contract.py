@@ -7,6 +7,8 @@ import pytest
 import perceiver_tf
 
 IMAGES, POINTS, LATENTS, ROWS = (2, 8, 12, 3), (2, 5, 3), (2, 4, 8), (2, 6, 7)
+FRAMES = (2, 2, 6, 9, 3)
+TOKENS = (2, 6)
 
 LAYERS = [
     ("Attention", {"num_heads": 2, "qk_channels": 4}, (LATENTS, ROWS)),
@@ -28,8 +30,13 @@ LAYERS = [
         (IMAGES,),
     ),
     ("ModalityPadding", {"num_channels": 9}, (ROWS,)),
+    ("FlowInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (FRAMES,)),
     ("PointInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8, 8)}, (POINTS,)),
     ("FourierQueries", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
+    ("TokenEmbedding", {"vocabulary_size": 9, "channels": 5}, (TOKENS,)),
+    ("TokenInputs", {"max_length": 8}, (ROWS,)),
+    ("TokenQueries", {"max_length": 8, "channels": 5}, (TOKENS,)),
+    ("OutputBias", {}, (ROWS,)),
 ]
 
 
