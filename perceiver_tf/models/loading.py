@@ -2,7 +2,14 @@
 
 import keras
 
-from perceiver_tf.layers import inputs, latent_transformer, latents, queries, tokens  # noqa: F401
+from perceiver_tf.layers import (  # noqa: F401
+    inputs,
+    latent_transformer,
+    latents,
+    patches,
+    queries,
+    tokens,
+)
 
 
 def load_model(path, **kwargs):

@@ -1,0 +1,103 @@
+"""The named models of optical flow: one row each, with its source and pinned parameters.
+
+This module loads neither Keras nor TensorFlow, so that listing the models is instant.
+"""
+
+from dataclasses import dataclass, field
+
+from perceiver_tf.models.configs import PerceiverIOConfig
+from zoo.numerics import check_numerics
+
+
+@dataclass(frozen=True)
+class OpticalFlowConfig:
+    """A model of optical flow: what it reads, how it is built, what it is trained on.
+
+    Attributes:
+        summary: one line for the list of models.
+        source: paper and table, or why the configuration was chosen.
+        parameters: number of trainable parameters as configured here.
+        architecture: `PerceiverIOConfig`.
+        frame_shape: (height, width) of the frames that the model takes; larger frames are
+            covered by tiles of this size.
+        num_frequency_bands: bands per axis of the positions.
+        max_resolution: twice the highest frequency of each axis; None: `frame_shape`.
+        patch_size: rows and columns of the patch around a pixel, odd.
+        content_channels: width of the projected patches.
+        downscale: by which whole factor frames are made smaller before the model sees them; the
+            flow is enlarged again. 1 or even.
+        min_overlap: pixels that neighbouring tiles have in common at least.
+        views_per_pair: training examples of one epoch for each pair of frames.
+        warp_share: share of the training examples that are warps with a known flow, made of
+            the pairs' first frames, instead of the pairs themselves.
+        max_motion: pixels of the model, about the largest motion of these warps.
+        dataset: where the pipeline reads by default, see `zoo.flow.open_flow_source`.
+        recipe: name of the default training recipe.
+        numerics: whose numbers the model computes, see `zoo.numerics`.
+    """
+
+    summary: str
+    source: str
+    parameters: int
+    architecture: PerceiverIOConfig = field(default_factory=PerceiverIOConfig)
+    frame_shape: tuple[int, int] = (368, 496)
+    num_frequency_bands: int = 64
+    max_resolution: tuple[int, int] | None = None
+    patch_size: int = 3
+    content_channels: int = 64
+    downscale: int = 1
+    min_overlap: int = 20
+    views_per_pair: int = 1
+    warp_share: float = 0.0
+    max_motion: float = 40.0
+    dataset: str = "FlyingChairs_release/data"
+    recipe: str = "optical_flow"
+    numerics: str = "deepmind"
+
+    def __post_init__(self):
+        counts = ("num_frequency_bands", "patch_size", "content_channels", "downscale")
+        for name in (*counts, "views_per_pair"):
+            _require(self, name, "an integer of at least 1", _is_count(getattr(self, name)))
+        _require(self, "patch_size", "odd", self.patch_size % 2 == 1)
+        _require(self, "downscale", "1 or even", self.downscale == 1 or self.downscale % 2 == 0)
+        _require(self, "frame_shape", "(height, width)", _is_size(self.frame_shape))
+        sized = self.max_resolution is None or _is_size(self.max_resolution)
+        _require(self, "max_resolution", "None or (height, width)", sized)
+        fits = type(self.min_overlap) is int and 0 <= self.min_overlap < min(self.frame_shape)
+        _require(self, "min_overlap", "from 0 to below the sides of `frame_shape`", fits)
+        _require(self, "warp_share", "in [0, 1]", 0 <= self.warp_share <= 1)
+        _require(self, "max_motion", "greater than 0", self.max_motion > 0)
+        check_numerics(self.numerics)
+
+
+def _require(config, name, requirement, holds):
+    if not holds:
+        value = getattr(config, name)
+        raise ValueError(f"`{name}` must be {requirement}. Received: {name}={value!r}.")
+
+
+def _is_count(value):
+    return type(value) is int and value >= 1
+
+
+def _is_size(value):
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_count, value))
+
+
+FLOW_MODELS = {
+    "perceiver_io_flow": OpticalFlowConfig(
+        summary="Perceiver IO for optical flow between two frames",
+        source="arXiv:2107.14795 section 4.2, released code",
+        parameters=41_057_134,
+        architecture=PerceiverIOConfig(
+            num_latents=2048,
+            latent_channels=512,
+            num_blocks=1,
+            num_self_attends_per_block=24,
+            num_self_attention_heads=16,
+            decoder_qk_channels=512,
+            decoder_v_channels=512,
+            use_decoder_query_residual=False,
+        ),
+    ),
+}
