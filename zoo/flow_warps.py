@@ -1,0 +1,223 @@
+"""Frame pairs with a known flow, made of photographs; and random views of given pairs.
+
+All of this is made of TensorFlow's operations and draws from keys alone. Points are float
+(..., 2), x to the right and y down, in pixels of the frame that is made, the centre of its first
+pixel at (0, 0). The motion of a point of the first frame says how far it moves to the second.
+"""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+NUM_SHAPES = 3
+MAX_ZOOM = 1.6
+MAX_ROTATION = 0.5
+MAX_LINEAR_MOTION = 0.08
+_NUM_HARMONICS = 4
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames that are made: their size, and how dense the photographs' pixels lie in them.
+
+    Args:
+        height, width: ints.
+        density: float, pixels of a photograph to one of a frame, both ways, at zoom 1.
+    """
+
+    height: int
+    width: int
+    density: float = 1.0
+
+    @property
+    def points(self):
+        """The points of all pixels, float32 (height, width, 2)."""
+        rows, columns = tf.meshgrid(tf.range(self.height), tf.range(self.width), indexing="ij")
+        return tf.cast(tf.stack([columns, rows], axis=-1), tf.float32)
+
+    @property
+    def centre(self):
+        """The point in the middle, float32 (2,)."""
+        return tf.constant([(self.width - 1) / 2, (self.height - 1) / 2])
+
+
+def sample(grid, points):
+    """Returns the values of a grid at any points, between its pixels linearly.
+
+    Args:
+        grid: float (height, width, channels).
+        points: float (..., 2), in pixels of the grid; beyond its borders their values count.
+
+    Returns:
+        float (..., channels).
+    """
+    height, width, channels = tf.unstack(tf.shape(grid))
+    rows = tf.reshape(grid, (-1, channels))
+    x = tf.clip_by_value(points[..., 0], 0.0, tf.cast(width - 1, points.dtype))
+    y = tf.clip_by_value(points[..., 1], 0.0, tf.cast(height - 1, points.dtype))
+    left, top = tf.cast(x, tf.int32), tf.cast(y, tf.int32)
+    right, below = tf.minimum(left + 1, width - 1), tf.minimum(top + 1, height - 1)
+    share_x = (x - tf.cast(left, x.dtype))[..., None]
+    share_y = (y - tf.cast(top, y.dtype))[..., None]
+    upper = _between(rows, top * width + left, top * width + right, share_x)
+    lower = _between(rows, below * width + left, below * width + right, share_x)
+    values = upper + (lower - upper) * share_y
+    return tf.ensure_shape(values, (*points.shape[:-1], grid.shape[-1]))
+
+
+def random_view(key, frames, grid):
+    """Returns where a random view of a grid looks: a part of it, zoomed, turned and mirrored.
+
+    Args:
+        key: int32 (2,).
+        frames: `Frames`.
+        grid: float (height, width, channels), of which only the size is read.
+
+    Returns:
+        matrix (2, 2) and offset (2,): the point p of a frame is `matrix @ p + offset` in the grid.
+    """
+    size = tf.cast(tf.shape(grid)[1::-1], tf.float32)
+    frame_size = tf.constant([frames.width, frames.height], tf.float32)
+    zoom, turn, mirror, across, down = tf.unstack(_uniform(key, (5,)))
+    scale = frames.density * tf.pow(MAX_ZOOM, zoom)
+    scale = tf.minimum(scale, tf.reduce_min(size / frame_size))
+    cosine, sine = tf.cos(MAX_ROTATION * turn), tf.sin(MAX_ROTATION * turn)
+    matrix = scale * tf.stack([tf.stack([cosine, -sine]), tf.stack([sine, cosine])])
+    matrix = matrix * tf.stack([tf.sign(mirror), 1.0])
+    room = (size - scale * frame_size) / 2
+    centre = (size - 1) / 2 + room * tf.stack([across, down])
+    return matrix, centre - tf.linalg.matvec(matrix, frames.centre)
+
+
+def central_view(frames, grid):
+    """Returns the view (see `random_view`) of the middle of a grid, all of it if it fits."""
+    size = tf.cast(tf.shape(grid)[1::-1], tf.float32)
+    frame_size = tf.constant([frames.width, frames.height], tf.float32)
+    available = tf.floor((size - 1) / frames.density) + 1
+    begin = tf.floor((available - frame_size) / 2)
+    return frames.density * tf.eye(2), frames.density * begin
+
+
+def viewed_pair(view, frames, pair, flow):
+    """Returns a view of a given frame pair and its flow.
+
+    Args:
+        view: see `random_view`.
+        frames: `Frames`.
+        pair: float32 (2, grid height, grid width, 3).
+        flow: float32 (grid height, grid width, 2), in frames' pixels at zoom 1.
+
+    Returns:
+        float32 (2, height, width, 3) and float32 (height, width, 2).
+    """
+    matrix, offset = view
+    points = tf.linalg.matvec(matrix, frames.points) + offset
+    both = tf.stack([sample(pair[0], points), sample(pair[1], points)])
+    to_view = frames.density * tf.linalg.inv(matrix)
+    return both, tf.linalg.matvec(to_view, sample(flow, points))
+
+
+def warped_pair(key, frames, photograph, max_motion):
+    """Returns a frame pair with its flow: a photograph that moves, and shapes moving before it.
+
+    The second frame is drawn first; the first one takes each point's colour from where the point
+    moves to, so that the flow is exact. Shapes cover what is behind them in both frames.
+
+    Args:
+        key: int32 (2,).
+        frames: `Frames`.
+        photograph: callable from a key to a random photograph, float32 (grid height, grid width,
+            3).
+        max_motion: float, pixels, about the largest motion.
+
+    Returns:
+        float32 (2, height, width, 3) and float32 (height, width, 2).
+    """
+    points = frames.points
+    first = second = flow = None
+    for layer in range(1 + NUM_SHAPES):
+        keys = tf.random.split(tf.random.fold_in(key, layer), 4)
+        motion = _smooth_motion(keys[0], frames, max_motion)
+        grid = photograph(keys[1])
+        matrix, offset = random_view(keys[2], frames, grid)
+        before = sample(grid, tf.linalg.matvec(matrix, points + motion) + offset)
+        after = sample(grid, tf.linalg.matvec(matrix, points) + offset)
+        if layer == 0:
+            first, second, flow = before, after, motion
+            continue
+        inside = _random_shape(keys[3], frames)
+        mask = inside(points + motion)
+        first = first + (before - first) * mask
+        second = second + (after - second) * inside(points)
+        flow = tf.where(mask > 0.5, motion, flow)
+    return tf.stack([first, second]), flow
+
+
+def recoloured(key, pair):
+    """Returns a frame pair in other colours, the same for both frames.
+
+    Args:
+        key: int32 (2,).
+        pair: float32 0-255 (2, height, width, 3).
+
+    Returns:
+        float32 0-255 of the same shape: channels swapped, contrast and brightness changed.
+    """
+    keys = tf.random.split(key, 3)
+    order = tf.random.experimental.stateless_shuffle(tf.range(3), keys[0])
+    pair = tf.gather(pair, order, axis=-1)
+    gain = tf.pow(1.4, _uniform(keys[1], (3,)))
+    shift = 25.0 * _uniform(keys[2], (3,))
+    return tf.clip_by_value((pair - 127.5) * gain + 127.5 + shift, 0.0, 255.0)
+
+
+def _smooth_motion(key, frames, max_motion):
+    """Returns the motion of all points, (height, width, 2): shift, linear part, soft bumps.
+
+    Small motions are much more frequent than large ones.
+    """
+    keys = tf.random.split(key, 4)
+    angle = 3.14159265 * _uniform(keys[0], ())
+    strength = tf.abs(_uniform(keys[1], (3,))) ** 3
+    shift = max_motion * strength[0] * tf.stack([tf.cos(angle), tf.sin(angle)])
+    linear = MAX_LINEAR_MOTION * strength[1] * _uniform(keys[2], (2, 2))
+    bumps = 0.25 * max_motion * strength[2] * _uniform(keys[3], (3, 4, 2))
+    bumps = tf.image.resize(bumps, (frames.height, frames.width), method="bicubic")
+    return shift + tf.linalg.matvec(linear, frames.points - frames.centre) + bumps
+
+
+def _random_shape(key, frames):
+    """Returns a function from points (h, w, 2) to how far they are inside of a random shape.
+
+    The result is float32 (h, w, 1): 1 inside, 0 outside, between these within a pixel of its
+    border. The shape is a distorted ellipse, of any place and a size up to that of the frame.
+    """
+    keys = tf.random.split(key, 4)
+    middle = frames.centre * (1.0 + _uniform(keys[0], (2,)))
+    side = float(min(frames.height, frames.width))
+    radii = side * (0.04 + 0.36 * tf.abs(_uniform(keys[1], (2,))) ** 1.5)
+    amplitude, phase = tf.unstack(_uniform(keys[2], (2, _NUM_HARMONICS)))
+    turn = 3.14159265 * _uniform(keys[3], ())
+    harmonics = tf.range(1.0, _NUM_HARMONICS + 1.0)
+
+    def inside(points):
+        x, y = tf.unstack(points - middle, axis=-1)
+        x, y = x * tf.cos(turn) + y * tf.sin(turn), y * tf.cos(turn) - x * tf.sin(turn)
+        angles = tf.atan2(y, x)[..., None] * harmonics + 3.14159265 * phase
+        radius = 1.0 + 0.3 * tf.reduce_mean(amplitude * tf.cos(angles), axis=-1)
+        distance = tf.sqrt((x / radii[0]) ** 2 + (y / radii[1]) ** 2 + 1e-9)
+        return tf.clip_by_value((radius - distance) * tf.reduce_min(radii) + 0.5, 0.0, 1.0)[
+            ..., None
+        ]
+
+    return inside
+
+
+def _between(rows, first, second, share):
+    first, second = tf.gather(rows, first), tf.gather(rows, second)
+    return first + (second - first) * share
+
+
+def _uniform(key, shape):
+    """Returns float32 numbers from -1 to 1."""
+    return tf.random.stateless_uniform(shape, key, -1.0, 1.0)
