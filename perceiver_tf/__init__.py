@@ -8,6 +8,8 @@ import importlib
 
 _MODULE_OF = {
     "Attention": "perceiver_tf.layers.attention",
+    "ClipDecoder": "perceiver_tf.layers.clip_decoder",
+    "ClipInputs": "perceiver_tf.layers.clip_inputs",
     "ConvStemInputs": "perceiver_tf.layers.inputs",
     "CrossAttend": "perceiver_tf.layers.cross_attend",
     "CrossAttention": "perceiver_tf.layers.cross_attention",
@@ -20,12 +22,14 @@ _MODULE_OF = {
     "LearnedInputs": "perceiver_tf.layers.inputs",
     "LearnedPositions": "perceiver_tf.layers.positions",
     "MLP": "perceiver_tf.layers.blocks",
+    "MaskToken": "perceiver_tf.layers.mask_token",
     "ModalityPadding": "perceiver_tf.layers.modalities",
     "OutputBias": "perceiver_tf.layers.tokens",
     "PerceiverConfig": "perceiver_tf.models.configs",
     "PerceiverIOConfig": "perceiver_tf.models.configs",
     "PointInputs": "perceiver_tf.layers.inputs",
     "SelfAttend": "perceiver_tf.layers.blocks",
+    "SpaceToDepth": "perceiver_tf.layers.space_to_depth",
     "TokenEmbedding": "perceiver_tf.layers.tokens",
     "TokenInputs": "perceiver_tf.layers.tokens",
     "TokenQueries": "perceiver_tf.layers.tokens",

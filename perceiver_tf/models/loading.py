@@ -3,11 +3,15 @@
 import keras
 
 from perceiver_tf.layers import (  # noqa: F401
+    clip_decoder,
+    clip_inputs,
     inputs,
     latent_transformer,
     latents,
+    mask_token,
     patches,
     queries,
+    space_to_depth,
     tokens,
 )
 

@@ -9,6 +9,8 @@ import perceiver_tf
 IMAGES, POINTS, LATENTS, ROWS = (2, 8, 12, 3), (2, 5, 3), (2, 4, 8), (2, 6, 7)
 FRAMES = (2, 2, 6, 9, 3)
 TOKENS = (2, 6)
+CLIP = {"audio": (2, 12, 1), "image": (2, 2, 4, 8, 3)}
+CLIP_SIZES = {"image_shape": (2, 4, 8, 3), "num_audio_samples": 12, "num_classes": 5}
 
 LAYERS = [
     ("Attention", {"num_heads": 2, "qk_channels": 4}, (LATENTS, ROWS)),
@@ -37,11 +39,18 @@ LAYERS = [
     ("TokenInputs", {"max_length": 8}, (ROWS,)),
     ("TokenQueries", {"max_length": 8, "channels": 5}, (TOKENS,)),
     ("OutputBias", {}, (ROWS,)),
+    ("SpaceToDepth", {"patch_shape": (4, 3)}, (IMAGES,)),
+    ("MaskToken", {"num_channels": 9}, (ROWS,)),
+    ("ClipInputs", {**CLIP_SIZES, "audio_patch": 4}, (CLIP,)),
+    ("ClipDecoder", {**CLIP_SIZES, "audio_patch": 4, "output_channels": 9}, (LATENTS,)),
 ]
 
 
 def values(random, shapes):
-    return [random.normal(size=shape).astype("float32") for shape in shapes]
+    def value(shape):
+        return random.normal(size=shape).astype("float32")
+
+    return [keras.tree.map_shape_structure(value, shape) for shape in shapes]
 
 
 def described(result):
@@ -54,7 +63,9 @@ def described(result):
 @pytest.mark.parametrize(("name", "arguments", "shapes"), LAYERS)
 def test_layer_keeps_its_contract(random, name, arguments, shapes, policy):
     layer = getattr(perceiver_tf, name)(**arguments, dtype=policy)
-    symbolic = layer(*[keras.KerasTensor(shape) for shape in shapes])
+    symbolic = layer(
+        *[keras.tree.map_shape_structure(keras.KerasTensor, shape) for shape in shapes]
+    )
     inputs = values(random, shapes)
     result = layer(*inputs)
     assert described(result) == described(symbolic)

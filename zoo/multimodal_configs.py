@@ -1,0 +1,146 @@
+"""The named autoencoders of clips: one row each, with its source and pinned parameters.
+
+This module loads neither Keras nor TensorFlow, so that listing the models is instant.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from perceiver_tf.models.configs import PerceiverIOConfig
+from zoo.numerics import check_numerics
+
+MODALITIES = ("audio", "image", "label")
+
+
+@dataclass(frozen=True)
+class MultimodalAutoencoderConfig:
+    """An autoencoder of clips, video with sound and a label: what it reads and how it is built.
+
+    Attributes:
+        summary: one line for the list of models.
+        source: paper and table, or why the configuration was chosen.
+        parameters: number of trainable parameters as configured here.
+        architecture: `PerceiverIOConfig`.
+        image_shape: (frames, height, width, channels) of the video, channels 1 or 3.
+        num_audio_samples: length of the sound, mono.
+        num_classes: number of labels.
+        frame_rate: frames of a second.
+        sample_rate: samples of a second.
+        image_patch: (frames, rows, columns) that become one row of the inputs.
+        audio_patch: samples that become one row of the inputs, and that one query decodes.
+        image_output_patch: (frames, rows, columns) that one query decodes.
+        num_image_bands, image_max_resolution: of the Fourier positions of the video's patches.
+        num_audio_bands, audio_max_resolution: of those of the sound's patches.
+        min_input_padding, min_query_padding: width of the shortest padding of a row.
+        label_query_channels: width of the trained query of the label.
+        output_channels: width of what is decoded, under the heads.
+        masked: modalities that the model does not see, always decoded all the same. The label in
+            the published model; add "audio" or "image" to reconstruct clips that lack them.
+        num_image_points, num_audio_points: how many patches an example decodes, chosen at random,
+            which training at full size needs; None: all of them.
+        image_loss_weight, audio_loss_weight, label_loss_weight: of the three losses.
+        dataset: where the pipeline reads by default, see `zoo.multimodal.multimodal_pipeline`.
+        recipe: name of the default training recipe.
+        numerics: whose numbers the model computes, see `zoo.numerics`.
+    """
+
+    summary: str
+    source: str
+    parameters: int
+    architecture: PerceiverIOConfig = field(default_factory=PerceiverIOConfig)
+    image_shape: tuple[int, int, int, int] = (16, 224, 224, 3)
+    num_audio_samples: int = 30720
+    num_classes: int = 700
+    frame_rate: float = 25.0
+    sample_rate: int = 48000
+    image_patch: tuple[int, int, int] = (1, 4, 4)
+    audio_patch: int = 16
+    image_output_patch: tuple[int, int, int] = (1, 1, 1)
+    num_image_bands: int = 32
+    image_max_resolution: tuple[int, int, int] = (16, 56, 56)
+    num_audio_bands: int = 192
+    audio_max_resolution: int = 30720
+    min_input_padding: int = 4
+    min_query_padding: int = 2
+    label_query_channels: int = 1024
+    output_channels: int = 512
+    masked: tuple[str, ...] = ("label",)
+    num_image_points: int | None = None
+    num_audio_points: int | None = None
+    image_loss_weight: float = 0.03
+    audio_loss_weight: float = 1.0
+    label_loss_weight: float = 1e-4
+    dataset: str = "kinetics700/"
+    recipe: str = "multimodal"
+    numerics: str = "deepmind"
+
+    def __post_init__(self):
+        for name in (
+            *("num_audio_samples", "num_classes", "sample_rate", "audio_patch"),
+            *("num_image_bands", "num_audio_bands", "audio_max_resolution", "output_channels"),
+            *("min_input_padding", "min_query_padding", "label_query_channels"),
+        ):
+            _require(self, name, "an integer of at least 1", _are_counts((getattr(self, name),), 1))
+        for name in ("image_patch", "image_output_patch", "image_max_resolution"):
+            sized = _are_counts(getattr(self, name), 3)
+            _require(self, name, "three integers of at least 1", sized)
+        shaped = _are_counts(self.image_shape, 4) and self.image_shape[3] in (1, 3)
+        form = "(frames, height, width, channels) with 1 or 3 channels"
+        _require(self, "image_shape", form, shaped)
+        divisible = f"a divisor of `num_audio_samples`={self.num_audio_samples}"
+        _require(self, "audio_patch", divisible, self.num_audio_samples % self.audio_patch == 0)
+        for name in ("image_patch", "image_output_patch"):
+            sizes = zip(self.image_shape[:3], getattr(self, name), strict=True)
+            divides = all(size % patch == 0 for size, patch in sizes)
+            _require(self, name, f"a divisor of `image_shape`={self.image_shape}", divides)
+        _require(self, "frame_rate", "greater than 0", self.frame_rate > 0)
+        known = isinstance(self.masked, tuple) and set(self.masked) < set(MODALITIES)
+        _require(self, "masked", f"some of {MODALITIES}, not all", known)
+        for name, most in (
+            ("num_image_points", self.num_image_patches),
+            ("num_audio_points", self.num_audio_samples // self.audio_patch),
+        ):
+            value = getattr(self, name)
+            fits = value is None or (_are_counts((value,), 1) and value <= most)
+            _require(self, name, f"None or from 1 to {most}", fits)
+        for name in ("image_loss_weight", "audio_loss_weight", "label_loss_weight"):
+            _require(self, name, "at least 0", getattr(self, name) >= 0)
+        check_numerics(self.numerics)
+
+    @property
+    def num_image_patches(self):
+        """How many queries decode all of the video."""
+        sizes = zip(self.image_shape[:3], self.image_output_patch, strict=True)
+        return math.prod(size // patch for size, patch in sizes)
+
+
+def _require(config, name, requirement, holds):
+    if not holds:
+        value = getattr(config, name)
+        raise ValueError(f"`{name}` must be {requirement}. Received: {name}={value!r}.")
+
+
+def _are_counts(values, length):
+    return (
+        isinstance(values, tuple)
+        and len(values) == length
+        and all(type(value) is int and value >= 1 for value in values)
+    )
+
+
+MULTIMODAL_MODELS = {
+    "perceiver_io_multimodal": MultimodalAutoencoderConfig(
+        summary="Perceiver IO that reconstructs video and sound, and labels the clip",
+        source="arXiv:2107.14795 section 4.3, released code",
+        parameters=19_858_855,
+        architecture=PerceiverIOConfig(
+            num_latents=784,
+            latent_channels=512,
+            num_blocks=1,
+            num_self_attends_per_block=8,
+            cross_attention_qk_channels=704,
+            decoder_qk_channels=512,
+            use_decoder_query_residual=False,
+        ),
+    ),
+}
