@@ -10,7 +10,7 @@ PAD, BOS, EOS, MASK, CLS, SEP = range(6)
 NUM_SPECIAL = 6
 
 _MASK_PATTERN = r"\[MASK(?::\d{1,9})?\]"
-# Two bytes that no UTF-8 text has: around a mask while a text is taken apart, and for a masked byte.
+# Bytes that no UTF-8 text has: around a mask while a text is taken apart, and for a masked byte.
 _BOUNDARY, _MASKED = b"\xfe", b"\xff"
 _TOO_LONG = "A text must not be longer than what the model takes (in bytes)"
 _EMPTY = "A text must not be empty"

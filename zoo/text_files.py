@@ -117,7 +117,8 @@ def _split_files(path):
     files = {}
     for split, names in SPLIT_FILES.items():
         found = [path / name for name in names if (path / name).is_file()]
-        files |= {split: file for file in found[:1]}
+        if found:
+            files[split] = found[0]
     if "train" not in files:
         raise ZooError(
             "The folder of labelled texts must hold train.tsv, lines of a sentence, a tab and its "
