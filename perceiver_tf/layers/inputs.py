@@ -178,6 +178,7 @@ class ConvStemInputs(keras.layers.Layer):
                 f"`padding` must be one of {STEM_PADDINGS}. Received: padding={padding!r}."
             )
         self.content_channels = content_channels
+        self.padding = padding
         self.num_zeros = 0 if padding == "same" else 3
         policy, same_or_valid = self.dtype_policy, "same" if padding == "same" else "valid"
         self.convolution = keras.layers.Conv2D(

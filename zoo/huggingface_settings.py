@@ -1,0 +1,84 @@
+"""From the config.json of transformers to fields of the zoo's configurations."""
+
+import re
+
+from perceiver_tf.checkpoints.errors import CheckpointError
+
+# transformers leaves settings at these values out of the file.
+_DEFAULTS = {
+    "num_blocks": 1,
+    "num_self_attention_heads": 8,
+    "num_cross_attention_heads": 8,
+    "use_query_residual": True,
+    "hidden_act": "gelu",
+    "image_size": 56,
+    "train_size": (368, 496),
+    "num_frames": 16,
+    "audio_samples_per_frame": 1920,
+    "output_shape": (1, 16, 224, 224),
+}
+_TANH_GELUS = ("gelu_pytorch_tanh", "gelu_new", "gelu_fast")
+_NUMBERED = re.compile(r"LABEL_\d+")
+
+
+def huggingface_numerics(checkpoint) -> str:
+    """Returns the numerics of a checkpoint of transformers', told by its gelu.
+
+    Models with DeepMind's numerics are written with the approximated gelu.
+
+    Args:
+        checkpoint: `perceiver_tf.checkpoints.checkpoint.Checkpoint`.
+
+    Raises:
+        CheckpointError: if its activation is none of the two.
+    """
+    activation = _value(checkpoint, "hidden_act")
+    if activation == "gelu":
+        return "huggingface"
+    if activation in _TANH_GELUS and checkpoint.head not in ("image_learned", "image_conv"):
+        return "deepmind"
+    raise CheckpointError(
+        f"{checkpoint.source} must have hidden_act 'gelu'. Received: hidden_act={activation!r}."
+    )
+
+
+def huggingface_settings(checkpoint):
+    """Returns the fields of the configuration that only config.json tells.
+
+    Returns:
+        dict of fields of `PerceiverIOConfig` and of the configuration around it.
+    """
+    settings = {
+        field: _value(checkpoint, field)
+        for field in ("num_blocks", "num_self_attention_heads", "num_cross_attention_heads")
+    }
+    settings["use_query_residual"] = bool(_value(checkpoint, "use_query_residual"))
+    if checkpoint.head == "flow":
+        settings["frame_shape"] = tuple(_value(checkpoint, "train_size"))
+    if checkpoint.head == "multimodal":
+        settings |= _clip(checkpoint)
+    return settings
+
+
+def is_real_name(label) -> bool:
+    """Returns whether a label of config.json is more than a number."""
+    return _NUMBERED.fullmatch(label) is None
+
+
+def _clip(checkpoint):
+    frames, samples = (
+        _value(checkpoint, "num_frames"),
+        _value(checkpoint, "audio_samples_per_frame"),
+    )
+    side = _value(checkpoint, "image_size")
+    height, width = _value(checkpoint, "output_shape")[2:]
+    return {
+        "image_shape": (frames, height, width, 3),
+        "num_audio_samples": frames * samples,
+        "image_max_resolution": (frames, side, side),
+        "audio_max_resolution": frames * samples,
+    }
+
+
+def _value(checkpoint, field):
+    return checkpoint.config.get(field, _DEFAULTS[field])
