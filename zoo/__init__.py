@@ -6,12 +6,13 @@ Names load on first use, so that `import zoo` costs nothing.
 import importlib
 
 _MODULE_OF = {
-    "Entry": "zoo.pipeline",
+    "Entry": "zoo.entry",
     "Pipeline": "zoo.pipeline",
     "ZooError": "zoo.errors",
     "build": "zoo.registry",
     "build_model": "zoo.registry",
     "configuration": "zoo.configs",
+    "endpoints_of": "zoo.endpoints",
     "evaluate": "zoo.training",
     "export": "zoo.saved_model",
     "list_models": "zoo.registry",

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo.errors import ZooError
-from zoo.run_folder import METRICS, RunFolder
+from zoo.run_folder import RunFolder
 
 
 class ProgressDisplay(keras.callbacks.Callback):
-    """Shows epoch, step, loss, accuracy and time left, and one line for each finished epoch.
+    """Shows epoch, step, loss, a metric and time left, and one line for each finished epoch.
 
     The bar appears on a terminal only; elsewhere there are just the lines.
 
@@ -23,11 +23,21 @@ class ProgressDisplay(keras.callbacks.Callback):
         epochs: int, epochs of the whole run.
         first_epoch: int, epochs that were finished before.
         steps_per_epoch: int, optimiser steps in one epoch.
+        headline: name of the metric, such as "accuracy".
     """
 
-    def __init__(self, console: Console, epochs: int, first_epoch: int, steps_per_epoch: int):
+    def __init__(
+        self,
+        console: Console,
+        epochs: int,
+        first_epoch: int,
+        steps_per_epoch: int,
+        headline: str = "accuracy",
+    ):
         super().__init__()
         self.console = console
+        self.headline = headline
+        self.label = headline.replace("_", " ")
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.finished_steps = first_epoch * steps_per_epoch
@@ -62,7 +72,7 @@ class ProgressDisplay(keras.callbacks.Callback):
             self.progress.update(
                 self.task,
                 completed=self.finished_steps + batch + 1,
-                figures=f"loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.4f}",
+                figures=f"loss {logs['loss']:.4f}, {self.label} {logs[self.headline]:.4f}",
             )
 
     def on_epoch_end(self, epoch, logs=None):
@@ -71,9 +81,9 @@ class ProgressDisplay(keras.callbacks.Callback):
             f"{label} {logs[name]:{form}}"
             for name, label, form in (
                 ("loss", "loss", ".4f"),
-                ("accuracy", "accuracy", ".4f"),
+                (self.headline, self.label, ".4f"),
                 ("val_loss", "held-out loss", ".4f"),
-                ("val_accuracy", "accuracy", ".4f"),
+                (f"val_{self.headline}", self.label, ".4f"),
                 ("seconds", "seconds", ".1f"),
             )
             if name in logs
@@ -150,9 +160,8 @@ class StateWriter(keras.callbacks.Callback):
         self.history = history
 
     def on_epoch_end(self, epoch, logs=None):
-        for name in METRICS:
-            if name in logs:
-                self.history.setdefault(name, []).append(float(logs[name]))
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
         self.folder.save_state(self.model, epoch + 1, self.history)
         self.folder.save_metrics(self.history)
 

@@ -146,6 +146,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
         raise ZooError(f"`--batch-size` must be at least 1. Received: {args.batch_size}.")
     start_tensorflow()
     from zoo.run_folder import load_run
+    from zoo.tasks import task_of
     from zoo.training import evaluate
 
     entry, _ = load_run(args.run_folder)
@@ -155,7 +156,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
     out = console(args.json)
     out.print(
         Text(
-            f"{entry.name}, {split}: accuracy {figures['accuracy']:.2%}, "
+            f"{entry.name}, {split}: {_headline(task_of(entry.config).headline, figures)}, "
             f"loss {figures['loss']:.4f}, {figures['num_examples']:,} examples"
         )
     )
@@ -214,13 +215,10 @@ def _train_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _print_result(out, result) -> None:
-    if result.test_accuracy is not None:
-        out.print(
-            Text(
-                f"{result.test_split} accuracy {result.test_accuracy:.2%} "
-                f"of {result.num_test_examples:,} examples"
-            )
-        )
+    if result.test_figures:
+        figure = _headline(result.headline, result.test_figures)
+        of_examples = f"{result.num_test_examples:,} examples"
+        out.print(Text(f"{result.test_split} {figure} of {of_examples}"))
     out.print(
         Text(
             f"{result.parameters:,} parameters, {result.epochs} epochs, "
@@ -231,6 +229,14 @@ def _print_result(out, result) -> None:
 
 
 def _result_report(result) -> dict[str, Any]:
-    fields = ("name", "parameters", "epochs", "train_seconds")
-    fields += ("test_split", "test_accuracy", "test_loss", "num_test_examples")
-    return {**{field: getattr(result, field) for field in fields}, "run": str(result.path)}
+    fields = ("name", "parameters", "epochs", "train_seconds", "test_split", "num_test_examples")
+    report = {field: getattr(result, field) for field in fields}
+    report |= {f"test_{name}": value for name, value in result.test_figures.items()}
+    return {**report, "run": str(result.path)}
+
+
+def _headline(name: str, figures: dict[str, float]) -> str:
+    """Returns a metric in words: an accuracy in percent, anything else as a number."""
+    value = figures[name]
+    number = f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+    return f"{name.replace('_', ' ')} {number}"

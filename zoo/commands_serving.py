@@ -1,6 +1,7 @@
 """The commands that use a trained model: predict, export and the quickstart."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -21,20 +22,29 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         commands,
         "predict",
         predict_command,
-        "Classify image files (JPEG, PNG, BMP, GIF; any size; grey, colour or transparent) with a "
-        "trained run or a SavedModel.",
+        "Use a trained or converted model. Images (JPEG, PNG, BMP, GIF; any size; grey, colour or "
+        "transparent) are classified; in a text, [MASK] (one byte) and [MASK:9] (nine) are filled "
+        "in; two or more frames give the optical flow between them, as .flo and as a picture; a "
+        "clip is reconstructed with its sound and labelled.",
         [
             "perceiver-zoo predict --model runs/digits digit.png",
             "perceiver-zoo predict --model exported/digits *.png --top 5 --json predictions.json",
+            "perceiver-zoo predict --model language.keras 'a sentence that is [MASK:7].'",
+            "perceiver-zoo predict --model flow.keras first.png second.png --out flow/",
+            "perceiver-zoo predict --model multimodal.keras clip.mp4 --out reconstructed/",
         ],
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="image files")
+    parser.add_argument("items", metavar="ITEM", nargs="+", help="files, or texts")
     parser.add_argument(
-        "--model", required=True, metavar="PATH", help="a run folder or a SavedModel folder"
+        "--model",
+        required=True,
+        metavar="PATH",
+        help="a run folder, a SavedModel folder, or a .keras file of `perceiver-zoo convert`",
     )
+    parser.add_argument("--out", metavar="FOLDER", help="where pictures and files are written")
     parser.add_argument("--top", type=int, default=3, metavar="K", help="classes named (default 3)")
     parser.add_argument(
-        "--batch-size", type=int, default=32, metavar="N", help="files scored together (default 32)"
+        "--batch-size", type=int, default=32, metavar="N", help="items at once (default 32)"
     )
     parser.add_argument(
         "--skip-corrupt",
@@ -49,11 +59,16 @@ def add_export(commands: argparse._SubParsersAction) -> None:
         commands,
         "export",
         export_command,
-        "Write the trained model of a run as a SavedModel that takes raw images and needs only "
-        "TensorFlow.",
-        ["perceiver-zoo export runs/digits exported/digits"],
+        "Write a trained or converted model as a SavedModel that takes raw images, texts, frames "
+        "or clips and needs only TensorFlow.",
+        [
+            "perceiver-zoo export runs/digits exported/digits/1",
+            "perceiver-zoo export language.keras exported/language/1",
+        ],
     )
-    parser.add_argument("run_folder", metavar="RUN", help="a run folder, written by train")
+    parser.add_argument(
+        "source", metavar="MODEL", help="a run folder, or a .keras file of `perceiver-zoo convert`"
+    )
     parser.add_argument("path", metavar="PATH", help="folder to write; must not exist or be empty")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a SavedModel that is already at PATH"
@@ -77,61 +92,46 @@ def add_quickstart(commands: argparse._SubParsersAction) -> None:
 
 
 def predict_command(args: argparse.Namespace) -> None:
-    """Prints a table of files and their best classes."""
+    """Opens the model and does with the items what its task does."""
     start_tensorflow()
-    from zoo.predict import predict
+    from zoo.endpoints import open_endpoints
 
-    found = predict(
-        args.files,
-        args.model,
+    ready = open_endpoints(args.model)
+    report = ready.task.predict(
+        ready.endpoints,
+        args.items,
+        out=None if args.out is None else Path(args.out),
+        console=console(args.json),
         top=args.top,
         skip_corrupt=args.skip_corrupt,
         batch_size=args.batch_size,
     )
-    out = console(args.json)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", overflow="fold")
-    for rank in range(len(found.predictions[0].labels)):
-        table.add_column("prediction" if rank == 0 else f"{rank + 1}.")
-    for prediction in found.predictions:
-        pairs = zip(prediction.labels, prediction.scores, strict=True)
-        cells = [f"{label} {score:.1%}" for label, score in pairs]
-        table.add_row(*map(Text, (str(prediction.file), *cells)))
-    out.print(table)
-    if found.skipped:
-        out.print(f"Left out, as they could not be read: {len(found.skipped)}")
-        for file, reason in found.skipped.items():
-            out.print(Text(f"  {file}: {reason}"))
-    write_json(args.json, _predictions_report(args.model, found))
-
-
-def _predictions_report(model: str, found) -> dict[str, Any]:
-    predictions = []
-    for prediction in found.predictions:
-        pairs = zip(prediction.labels, prediction.scores, strict=True)
-        top = [{"label": label, "score": score} for label, score in pairs]
-        predictions.append({"file": str(prediction.file), **top[0], "top": top})
-    skipped = [{"file": str(file), "reason": reason} for file, reason in found.skipped.items()]
-    return {"model": model, "predictions": predictions, "skipped": skipped}
+    write_json(args.json, {"model": args.model, **report})
 
 
 def export_command(args: argparse.Namespace) -> None:
-    """Exports the model of a run folder."""
+    """Exports the model of a run folder or of a model file."""
     start_tensorflow()
+    from zoo.model_file import load_model_file
     from zoo.run_folder import load_run
-    from zoo.saved_model import export
+    from zoo.saved_model import export, served_model
 
-    entry, run = load_run(args.run_folder, with_data=False)
-    path = export(
-        entry.model,
-        args.path,
-        preprocess=entry.pipeline.preprocess,
-        class_names=run["class_names"],
-        overwrite=args.overwrite,
-    )
+    if args.source.endswith(".keras"):
+        entry, class_names = load_model_file(args.source)
+    else:
+        entry, run = load_run(args.source, with_data=False)
+        class_names = run["class_names"]
+    path = export(entry, args.path, class_names=class_names, overwrite=args.overwrite)
     out = console()
     out.print(Text(f"Wrote {path}"))
-    out.print("Signatures: serving_default (raw uint8 images), image_bytes (encoded files)")
+    endpoints = served_model(entry, class_names=class_names).endpoints()
+    for name, (_, specs) in endpoints.items():
+        takes = ", ".join(f"{s.name} {s.dtype.name} {_shape(s)}" for s in specs) or "nothing"
+        out.print(Text(f"  {name}: {takes}"))
+
+
+def _shape(spec) -> str:
+    return "x".join("any" if size is None else str(size) for size in spec.shape)
 
 
 def quickstart_command(args: argparse.Namespace) -> None:

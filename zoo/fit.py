@@ -12,6 +12,7 @@ from zoo.distribution import even_batch_size, needs_static_shapes
 from zoo.errors import ZooError
 from zoo.pipeline import data_error
 from zoo.run_folder import disk_errors_named
+from zoo.tasks import task_of
 
 EVALUATION_BATCH = 256
 
@@ -28,7 +29,7 @@ def fit(entry, settings, folder, console):
     """Trains from the last finished epoch on, writing the run folder after each epoch.
 
     Args:
-        entry: `zoo.pipeline.Entry` with a compiled model and a built optimiser.
+        entry: `zoo.entry.Entry` with a compiled model and a built optimiser.
         settings: `zoo.run_settings.RunSettings`.
         folder: `zoo.run_folder.RunFolder`, new or with a checkpoint.
         console: `rich.console.Console` for the progress.
@@ -58,7 +59,8 @@ def fit(entry, settings, folder, console):
 def _fit_epochs(entry, settings, folder, console, first_epoch, history):
     recipe = settings.recipe
     steps = steps_per_epoch(entry, settings)
-    display = callbacks.ProgressDisplay(console, recipe.epochs, first_epoch, steps)
+    headline = task_of(entry.config).headline
+    display = callbacks.ProgressDisplay(console, recipe.epochs, first_epoch, steps, headline)
     try:
         entry.model.fit(
             _training_batches(entry, settings, first_epoch),

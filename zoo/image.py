@@ -1,5 +1,7 @@
 """Images: the one preprocessing of training and serving, and the pipeline around it."""
 
+import dataclasses
+
 import tensorflow as tf
 
 from zoo.image_folder import decode_image
@@ -182,6 +184,12 @@ def image_pipeline(config, source_spec, *, skip_corrupt=False):
     )
     source = open_source(source_spec, skip_corrupt=skip_corrupt)
     return Pipeline(source, preprocess, config.num_classes)
+
+
+def with_classes_of_the_data(config, pipeline):
+    """Returns the configuration and the pipeline for as many classes as the data has."""
+    config = dataclasses.replace(config, num_classes=pipeline.source.num_classes)
+    return config, Pipeline(pipeline.source, pipeline.preprocess, config.num_classes)
 
 
 def _grey(colour):

@@ -1,15 +1,12 @@
 """From a source of examples to batches for a model: the way of the data in one place."""
 
-import concurrent.futures
 import functools
 import re
-from dataclasses import dataclass
 
-import keras
 import tensorflow as tf
 
 from zoo.augmenter import Augmenter
-from zoo.configs import ImageClassifierConfig
+from zoo.epochs import check_batch_arguments, count_batches, epoch_batches, epoch_keys
 from zoo.errors import ZooError
 
 UNREADABLE = "Cannot read the image file"
@@ -113,10 +110,7 @@ class Pipeline:
                 the model.
             ValueError: If `batch_size` or `seed` is outside of its range.
         """
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-        if not 0 <= seed < 2**31:
-            raise ValueError(f"`seed` must be from 0 to 2^31 - 1. Received: seed={seed}.")
+        check_batch_arguments(batch_size, seed)
 
         def make_reader():
             num_examples = self.num_examples(split)
@@ -127,35 +121,7 @@ class Pipeline:
                 self, split, num_examples, batch_size, training, seed, augmenter, drop_remainder
             )
 
-        reader = _run_eagerly(make_reader)
-        if repeat:
-            start = tf.cast(0 if epoch is None else epoch, tf.int64)
-            dataset = tf.data.Dataset.range(start, tf.int64.max).flat_map(reader.epoch)
-        elif epoch is not None or not training:
-            dataset = reader.epoch(tf.cast(0 if epoch is None else epoch, tf.int64))
-        else:
-            dataset = _iteration_numbers().flat_map(reader.epoch)
-        if not repeat:
-            dataset = dataset.apply(tf.data.experimental.assert_cardinality(reader.num_batches))
-        return dataset.prefetch(tf.data.AUTOTUNE)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A model of the zoo together with the pipeline that feeds it.
-
-    Attributes:
-        name: name in the registry, such as "perceiver_digits_tiny".
-        config: the configuration it was built from, overrides included.
-        model: functional `keras.Model` from images, float32 (b, height, width, channels), to
-            logits, float32 (b, num_classes).
-        pipeline: `Pipeline` whose batches the model takes.
-    """
-
-    name: str
-    config: ImageClassifierConfig
-    model: keras.Model
-    pipeline: Pipeline
+        return epoch_batches(make_reader, training=training, epoch=epoch, repeat=repeat)
 
 
 def require_readable(readable, path):
@@ -217,13 +183,11 @@ class _EpochReader:
         self._augmenter = augmenter
         self._drop_remainder = drop_remainder
         self._arrays = self._source.arrays(split)
-        full, rest = divmod(num_examples, batch_size)
-        self.num_batches = full if drop_remainder or not rest else full + 1
+        self.num_batches = count_batches(num_examples, batch_size, drop_remainder)
 
     def epoch(self, epoch):
         """Returns the batches of an epoch, given by a scalar int64 tensor."""
-        key = tf.random.fold_in(tf.constant([self._seed, 0], tf.int32), tf.cast(epoch, tf.int32))
-        order_key, example_key, batch_key = (tf.random.fold_in(key, i) for i in range(3))
+        order_key, example_key, batch_key = epoch_keys(self._seed, epoch)
         order_key = order_key if self._training else None
         one_by_one = (
             self._augmenter is not None and self._augmenter.augmentation.changes_single_images
@@ -274,33 +238,3 @@ class _EpochReader:
             images = self._augmenter.batch(images, tf.random.fold_in(key, 0))
             images, labels = self._augmenter.mix(images, labels, tf.random.fold_in(key, 1))
         return self._preprocess.normalise(images), labels
-
-
-def _run_eagerly(function):
-    """Returns what `function` returns, run outside of the graph that is being built, if any.
-
-    Reading data and creating Keras's layers, which own variables, is forbidden inside of a
-    tf.data function, and `tf.init_scope` lifts values out of it but not variables. A new thread
-    starts outside of every graph.
-    """
-    if tf.executing_eagerly():
-        return function()
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
-        return executor.submit(function).result()
-
-
-def _iteration_numbers():
-    """Returns a dataset of one number: how often it was iterated over before.
-
-    The count lives in a lookup table and not in a variable, which under `tf.distribute` would
-    be one of the strategy's, or in Python, which would need the interpreter's lock.
-    """
-    counts = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, default_value=0)
-    slot = tf.constant(0, tf.int64)
-
-    def count(_):
-        number = counts.lookup(slot)
-        counts.insert(slot, number + 1)
-        return number
-
-    return tf.data.Dataset.from_tensors(0).map(count)

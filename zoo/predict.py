@@ -1,18 +1,18 @@
-"""Predict image files with a trained run or with a SavedModel."""
+"""Predict image files with a trained or converted model, or with a SavedModel."""
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from rich.table import Table
+from rich.text import Text
 
 from zoo.errors import ZooError
-from zoo.saved_model import SAVED_MODEL_FILE, ServedClassifier, float32_copy
-
-RUN_FILE = "config.json"
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,6 @@ class Predictions:
     skipped: dict[Path, str]
 
 
-@dataclass(frozen=True)
-class FileClassifier:
-    """Scores encoded image files.
-
-    Args:
-        score: callable from string (b,), the content of one file each, to float32 (b, k) softmax.
-        class_names: the k labels, or None if the model does not know them.
-    """
-
-    score: Callable[[tf.Tensor], tf.Tensor]
-    class_names: tuple[str, ...] | None
-
-
 def predict(
     files: Sequence[str | os.PathLike],
     model: str | os.PathLike,
@@ -70,7 +57,8 @@ def predict(
 
     Args:
         files: image files.
-        model: a run folder, or a SavedModel written by `export` (needs no model code).
+        model: a run folder, a `.keras` file of `perceiver-zoo convert`, or a SavedModel written
+            by `export` (needs no model code); a classifier of images.
         top: how many classes to name for each file.
         skip_corrupt: leave out files that are missing or cannot be read, and list them in
             `skipped`. Otherwise the first of them raises.
@@ -80,82 +68,93 @@ def predict(
         `Predictions`.
 
     Raises:
-        ZooError: if `model` is neither a run folder nor a SavedModel, a file cannot be read, or
-            with `skip_corrupt` none can.
+        ZooError: if `model` is none of these, a file cannot be read, or with `skip_corrupt` none
+            can.
     """
+    from zoo.endpoints import open_endpoints
+
+    contents = _read(files, top, batch_size, skip_corrupt)
+    ready = open_endpoints(model)
+    if "image_bytes" not in ready.endpoints:
+        raise ZooError(
+            "The model must be a classifier of images. Received: one served as "
+            f"{', '.join(ready.endpoints)}."
+        )
+    return _predict(ready.endpoints, *contents, top, batch_size, skip_corrupt)
+
+
+def _predict(endpoints, contents, skipped, top, batch_size, skip_corrupt) -> Predictions:
+    """Predicts what `_read` returned."""
+    scored: list[tuple[Path, np.ndarray]] = []
+    for start in range(0, len(contents), batch_size):
+        scored += _score(endpoints["image_bytes"], contents[start : start + batch_size], skipped)
+        _raise_first(skipped, skip_corrupt)
+    if skipped and not scored:
+        raise ZooError(f"None of the files could be predicted. {_listing(skipped)}")
+    names = None
+    if "class_names" in endpoints:
+        names = [name.decode() for name in endpoints["class_names"]()["class_names"].numpy()]
+    predictions = tuple(_best(file, scores, names, top) for file, scores in scored)
+    return Predictions(predictions, skipped)
+
+
+def predict_files(
+    endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32
+) -> dict[str, Any]:
+    """Prints a table of image files and their best classes; see `zoo.tasks.Task.predict`.
+
+    Args:
+        endpoints: dict of callables with "image_bytes" and, if the names are known,
+            "class_names", see `zoo.endpoints_of`.
+        items: list of str, image files.
+        out: must be None: nothing is written.
+        console: `rich.console.Console`.
+        top, skip_corrupt, batch_size: see `predict`.
+
+    Returns:
+        dict of "predictions" and "skipped", for JSON.
+
+    Raises:
+        ZooError: see `predict`; and if `out` is given.
+    """
+    if out is not None:
+        raise ZooError(f"`--out` must be left out for images: nothing is written. Received: {out}")
+    contents = _read(items, top, batch_size, skip_corrupt)
+    found = _predict(endpoints, *contents, top, batch_size, skip_corrupt)
+    _print(console, found)
+    predictions = []
+    for prediction in found.predictions:
+        pairs = zip(prediction.labels, prediction.scores, strict=True)
+        best = [{"label": label, "score": score} for label, score in pairs]
+        predictions.append({"file": str(prediction.file), **best[0], "top": best})
+    skipped = [{"file": str(file), "reason": reason} for file, reason in found.skipped.items()]
+    return {"predictions": predictions, "skipped": skipped}
+
+
+def _print(console, found: Predictions) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("file", overflow="fold")
+    for rank in range(len(found.predictions[0].labels)):
+        table.add_column("prediction" if rank == 0 else f"{rank + 1}.")
+    for prediction in found.predictions:
+        pairs = zip(prediction.labels, prediction.scores, strict=True)
+        cells = [f"{label} {score:.1%}" for label, score in pairs]
+        table.add_row(*map(Text, (str(prediction.file), *cells)))
+    console.print(table)
+    if found.skipped:
+        console.print(f"Left out, as they could not be read: {len(found.skipped)}")
+        for file, reason in found.skipped.items():
+            console.print(Text(f"  {file}: {reason}"))
+
+
+def _read(files, top, batch_size, skip_corrupt):
+    """Returns the contents of the files and why others cannot be read; checks the settings."""
     if top < 1:
         raise ZooError(f"`top` must be at least 1. Received: top={top}.")
     if batch_size < 1:
         raise ZooError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}.")
-    scored: list[tuple[Path, np.ndarray]] = []
+    contents: list[tuple[Path, bytes]] = []
     skipped: dict[Path, str] = {}
-    contents = _read(files, skipped)
-    _raise_first(skipped, skip_corrupt)
-    classifier = load_classifier(model)
-    for start in range(0, len(contents), batch_size):
-        scored += _score(classifier, contents[start : start + batch_size], skipped)
-        _raise_first(skipped, skip_corrupt)
-    if skipped and not scored:
-        raise ZooError(f"None of the files could be predicted. {_listing(skipped)}")
-    predictions = tuple(_best(file, scores, classifier, top) for file, scores in scored)
-    return Predictions(predictions, skipped)
-
-
-def load_classifier(path: str | os.PathLike) -> FileClassifier:
-    """Opens a run folder or a SavedModel for scoring image files.
-
-    Raises:
-        ZooError: if `path` is neither, or holds no classifier of images.
-    """
-    path = Path(path).expanduser()
-    if (path / SAVED_MODEL_FILE).is_file():
-        return _from_saved_model(path)
-    if (path / RUN_FILE).is_file():
-        return _from_run(path)
-    found = "" if path.is_dir() else ", which is not a folder" if path.exists() else ", not found"
-    raise ZooError(
-        f"The model must be a run folder (with {RUN_FILE}) or a SavedModel "
-        f"(with {SAVED_MODEL_FILE}). Received: {path}{found}"
-    )
-
-
-def _from_saved_model(path: Path) -> FileClassifier:
-    try:
-        loaded = tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise ZooError(f"The SavedModel {path} cannot be read: {_reason(error)}") from error
-    if "image_bytes" not in loaded.signatures:
-        raise ZooError(
-            "The SavedModel must have a signature `image_bytes`, as those written by "
-            f"`perceiver-zoo export` have. Received: {path} with {sorted(loaded.signatures)}"
-        )
-    class_names = None
-    if "class_names" in loaded.signatures:
-        names = loaded.signatures["class_names"]()["class_names"].numpy()
-        class_names = tuple(name.decode() for name in names)
-
-    def score(image_bytes, loaded=loaded):  # a signature works only while `loaded` is alive
-        return loaded.signatures["image_bytes"](image_bytes=image_bytes)["scores"]
-
-    return FileClassifier(score, class_names)
-
-
-def _from_run(path: Path) -> FileClassifier:
-    from zoo.run_folder import load_run
-
-    entry, run = load_run(path, with_data=False)
-    served = ServedClassifier(float32_copy(entry.model), entry.pipeline.preprocess)
-    score = tf.function(
-        lambda image_bytes: served.image_bytes(image_bytes)["scores"],
-        input_signature=[tf.TensorSpec((None,), tf.string)],
-        autograph=False,
-    )
-    class_names = run["class_names"]
-    return FileClassifier(score, None if class_names is None else tuple(class_names))
-
-
-def _read(files, skipped: dict[Path, str]) -> list[tuple[Path, bytes]]:
-    contents = []
     for file in map(Path, files):
         try:
             contents.append((file, file.expanduser().read_bytes()))
@@ -163,26 +162,20 @@ def _read(files, skipped: dict[Path, str]) -> list[tuple[Path, bytes]]:
             skipped[file] = "is a folder, not an image file"
         except OSError as error:
             skipped[file] = (error.strerror or str(error)).lower()
-    return contents
+    _raise_first(skipped, skip_corrupt)
+    return contents, skipped
 
 
-def _score(classifier, contents, skipped: dict[Path, str]) -> list[tuple[Path, np.ndarray]]:
+def _score(classify, contents, skipped: dict[Path, str]) -> list[tuple[Path, np.ndarray]]:
     """Scores a batch of files; when it fails, each file by itself to find those at fault."""
     try:
-        scores = classifier.score(tf.constant([content for _, content in contents]))
+        scores = classify(image_bytes=tf.constant([content for _, content in contents]))["scores"]
         return list(zip((file for file, _ in contents), scores.numpy(), strict=True))
     except tf.errors.InvalidArgumentError as error:
         if len(contents) == 1:
-            skipped[contents[0][0]] = f"not a readable image ({_reason(error)})"
+            skipped[contents[0][0]] = f"not a readable image ({reason_of(error)})"
             return []
-    return [pair for item in contents for pair in _score(classifier, [item], skipped)]
-
-
-def _reason(error: Exception) -> str:
-    """Returns the first line of TensorFlow's message without the names of graph nodes."""
-    message = getattr(error, "message", None) or str(error)
-    first_line = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", message).strip().splitlines()
-    return first_line[0].strip().rstrip(".") if first_line else type(error).__name__
+    return [pair for item in contents for pair in _score(classify, [item], skipped)]
 
 
 def _raise_first(skipped: dict[Path, str], skip_corrupt: bool) -> None:
@@ -196,8 +189,14 @@ def _listing(skipped: dict[Path, str]) -> str:
     return f"{file}: {reason}" + (f" (and {others} more files)" if others else "")
 
 
-def _best(file: Path, scores: np.ndarray, classifier: FileClassifier, top: int) -> Prediction:
+def _best(file: Path, scores: np.ndarray, names: list[str] | None, top: int) -> Prediction:
     order = np.argsort(-scores, kind="stable")[:top]
-    names = classifier.class_names
     labels = tuple(str(index) if names is None else names[index] for index in order)
     return Prediction(file, labels, tuple(float(scores[index]) for index in order))
+
+
+def reason_of(error: Exception) -> str:
+    """Returns the first line of TensorFlow's message without the names of graph nodes."""
+    message = getattr(error, "message", None) or str(error)
+    first_line = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", message).strip().splitlines()
+    return first_line[0].strip().rstrip(".") if first_line else type(error).__name__

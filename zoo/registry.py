@@ -1,19 +1,15 @@
 """From the name of a model to its model and pipeline."""
 
-import dataclasses
 import functools
 import pathlib
 import re
 import warnings
 
 from perceiver_tf.models.skeleton import count_parameters
-from zoo.configs import MODELS, ImageClassifierConfig, configuration
+from zoo.configs import MODELS, configuration
+from zoo.entry import Entry
 from zoo.errors import ZooError
-from zoo.image import image_pipeline
-from zoo.image_models import image_classifier
-from zoo.pipeline import Entry, Pipeline
-
-BUILDERS = {ImageClassifierConfig: (image_classifier, image_pipeline)}
+from zoo.tasks import task_of
 
 
 def list_models():
@@ -27,10 +23,10 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     Args:
         name: str, one of `list_models()`.
         weights: path of weights to load (`.keras` or `.weights.h5`); None: random ones.
-        data: where the pipeline reads: "digits", a `.npz` file, a folder of images by class,
-            or the name of a TensorFlow dataset (see `zoo.image_sources.open_source`). The
-            model gets as many outputs as the data has classes. None: the configuration's own
-            data set, opened only when batches are asked for.
+        data: where the pipeline reads; for images: "digits", a `.npz` file, a folder of images
+            by class, or the name of a TensorFlow dataset (see `zoo.image_sources.open_source`).
+            A classifier gets as many outputs as the data has classes. None: the
+            configuration's own data set, opened only when batches are asked for.
         skip_corrupt: bool, whether images that do not decode are left out (and counted)
             instead of ending the run.
         **overrides: fields of the configuration to replace, for instance `num_latents=64`.
@@ -47,11 +43,10 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     >>> entry.model.fit(entry.pipeline.batches("train", 64, training=True))
     """
     config = configuration(name, **overrides)
-    _, build_pipeline = BUILDERS[type(config)]
-    pipeline = build_pipeline(config, data or config.dataset, skip_corrupt=skip_corrupt)
+    task = task_of(config)
+    pipeline = task.build_pipeline(config, data or config.dataset, skip_corrupt=skip_corrupt)
     if data is not None and "num_classes" not in overrides:
-        config = dataclasses.replace(config, num_classes=pipeline.source.num_classes)
-        pipeline = Pipeline(pipeline.source, pipeline.preprocess, config.num_classes)
+        config, pipeline = task.adapted(config, pipeline)
     try:
         model = build_model(config, name)
     except (TypeError, ValueError) as error:
@@ -71,8 +66,7 @@ def build_model(config, name="model"):
     Returns:
         functional `keras.Model`.
     """
-    make_model, _ = BUILDERS[type(config)]
-    return make_model(config, name)
+    return task_of(config).build_model(config, name)
 
 
 def parameter_count(config):

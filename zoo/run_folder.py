@@ -26,7 +26,7 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.training_curve import draw_training_curve
 
-METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+RUN_FILE = "config.json"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -119,7 +119,7 @@ class RunFolder:
             temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
             try:
                 temporary.chmod(0o755)
-                (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+                (temporary / RUN_FILE).write_text(json.dumps(config, indent=2) + "\n")
                 (temporary / "logs").mkdir()
                 (temporary / "checkpoint").mkdir()
                 cls.check_absent(path)
@@ -137,7 +137,7 @@ class RunFolder:
         """
         path = Path(path)
         try:
-            config = json.loads((path / "config.json").read_text())
+            config = json.loads((path / RUN_FILE).read_text())
         except FileNotFoundError:
             raise ZooError(
                 f"{str(path)!r} must be the folder of a training run. "
@@ -204,13 +204,13 @@ class RunFolder:
             keras.Model(model.input, model.output, name=model.name).save(path)
 
     def save_metrics(self, history: dict):
-        """Writes metrics.csv: epoch (from 1) and the columns of `METRICS`, one row per epoch."""
+        """Writes metrics.csv, one row per epoch (from 1): losses, metrics, rate, seconds."""
+        columns = _columns(history)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("epoch", *METRICS))
+        writer.writerow(("epoch", *columns))
         for i in range(len(history.get("loss", ()))):
-            row = [f"{history[name][i]:.6g}" if history.get(name) else "" for name in METRICS]
-            writer.writerow((i + 1, *row))
+            writer.writerow((i + 1, *(f"{history[name][i]:.6g}" for name in columns)))
         with replaced_atomically(self.metrics_path) as path:
             path.write_text(text.getvalue())
 
@@ -218,7 +218,16 @@ class RunFolder:
         """Writes training_curve.png, if an epoch was finished."""
         if history.get("loss"):
             with replaced_atomically(self.curve_path) as path:
-                draw_training_curve(history, path, title=self.config["name"])
+                headline = self.config.get("headline", "accuracy")
+                draw_training_curve(history, path, title=self.config["name"], headline=headline)
+
+
+def _columns(history):
+    """Returns the names in a history: of training, then held out, then rate and seconds."""
+    last = [name for name in ("learning_rate", "seconds") if name in history]
+    names = sorted(history.keys() - set(last), key=lambda name: (not name.endswith("loss"), name))
+    held_out = [name for name in names if name.startswith("val_")]
+    return [*(name for name in names if name not in held_out), *held_out, *last]
 
 
 def _variables(model):
@@ -239,7 +248,7 @@ def load_run(path, *, with_data: bool = True):
             run, but its batches are not.
 
     Returns:
-        `(entry, config)`: a `zoo.pipeline.Entry` and the contents of config.json as a dict.
+        `(entry, config)`: a `zoo.entry.Entry` and the contents of config.json as a dict.
 
     Raises:
         ZooError: If `path` is not a run folder, nothing was trained in it yet, or the data is
@@ -258,7 +267,7 @@ def load_run(path, *, with_data: bool = True):
     settings = {name: as_setting(value) for name, value in config["overrides"].items()}
     if with_data:
         settings |= {"data": config["data"], "skip_corrupt": config["skip_corrupt"]}
-    else:
+    elif config.get("num_classes") is not None:
         settings["num_classes"] = config["num_classes"]
     entry = registry.build(config["name"], **settings)
     entry.model.load_weights(folder.model_path)

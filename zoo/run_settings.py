@@ -11,6 +11,7 @@ import tensorflow as tf
 from zoo.configs import configuration
 from zoo.errors import ZooError
 from zoo.recipes import RECIPES, Recipe
+from zoo.tasks import task_of
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -111,7 +112,8 @@ def run_config(settings: RunSettings, entry) -> dict:
         "precision": settings.precision,
         "skip_corrupt": settings.skip_corrupt,
         "recipe": settings.recipe.to_dict(),
-        "num_classes": entry.config.num_classes,
+        "headline": task_of(entry.config).headline,
+        "num_classes": getattr(entry.config, "num_classes", None),
         "class_names": None if class_names is None else list(class_names),
         "parameters": entry.model.count_params(),
         "versions": {

@@ -1,4 +1,4 @@
-"""Write a trained model as a SavedModel that takes raw images and needs none of this code."""
+"""Write a trained model as a SavedModel that takes raw data and needs none of this code."""
 
 import os
 import shutil
@@ -12,85 +12,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from zoo.errors import ZooError
+from zoo.served_images import ServedClassifier
+from zoo.tasks import task_of
 
 SAVED_MODEL_FILE = "saved_model.pb"
 _PYTHON_OPERATIONS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 _REDUCED_DTYPES = ("mixed_bfloat16", "mixed_float16", "bfloat16", "float16")
-
-
-class ServedClassifier:
-    """The functions that are served: raw pixels or encoded files in, named scores out.
-
-    The exported graph and in-process prediction both run these, so they cannot differ.
-
-    Args:
-        model: functional `keras.Model` from float32 images (b, h, w, c) to logits (b, k).
-        preprocess: callable from raw images (b, any height, any width, c) to what the model
-            takes, with a method `decode` from the bytes of one file to one raw image of the
-            model's size (float32 (h, w, c), 0-255) and a method `normalise` from a batch of
-            these to what the model takes. `zoo.image.ImagePreprocess` is one.
-        class_names: the k labels in the order of the logits, or None.
-
-    Raises:
-        ValueError: if the number of names is not the number of logits.
-    """
-
-    def __init__(
-        self,
-        model: keras.Model,
-        preprocess: Callable[[tf.Tensor], tf.Tensor],
-        class_names: Sequence[str] | None = None,
-    ):
-        num_classes = model.output_shape[-1]
-        if class_names is not None and len(class_names) != num_classes:
-            raise ValueError(
-                "`class_names` must hold one name for each of the model's classes. "
-                f"Received: {len(class_names)} names for {num_classes} classes."
-            )
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = None if class_names is None else tuple(class_names)
-        self.image_shape = tuple(model.input_shape[1:])
-
-    def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Scores a batch of raw images.
-
-        Args:
-            images: uint8 (b, any height, any width, c), pixels 0-255.
-
-        Returns:
-            `scores`, float32 (b, k), softmax over the classes; and `label`, string (b,), the
-            name of the best class, if the names are known.
-        """
-        return self._outputs(self.preprocess(images))
-
-    def image_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Scores a batch of encoded images (JPEG, PNG, BMP or GIF files of any size).
-
-        Args:
-            image_bytes: string (b,), the content of one file in each element.
-
-        Returns:
-            The same outputs as `images`.
-        """
-        decoded = tf.map_fn(
-            self.preprocess.decode,
-            image_bytes,
-            fn_output_signature=tf.TensorSpec(self.image_shape, tf.float32),
-        )
-        return self._outputs(self.preprocess.normalise(decoded))
-
-    def names(self) -> dict[str, tf.Tensor]:
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}
-
-    def _outputs(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        inputs = tf.ensure_shape(inputs, (None, *self.image_shape))
-        logits = self.model(inputs, training=False)
-        scores = tf.nn.softmax(tf.cast(logits, tf.float32))
-        if self.class_names is None:
-            return {"scores": scores}
-        return {"scores": scores, "label": tf.gather(self.class_names, tf.argmax(scores, axis=-1))}
 
 
 def export(
@@ -107,14 +34,16 @@ def export(
     in float32; one that was built under another dtype policy is rebuilt with the same weights.
     The folder appears complete or not at all.
 
-    Signatures: `serving_default` takes `images`, uint8 (b, any height, any width, c), pixels
-    0-255; `image_bytes` takes `image_bytes`, string (b,), encoded JPEG, PNG, BMP or GIF files.
-    Both return `scores`, float32 (b, k), and, if the class names are known, `label`, string (b,).
-    In that case a third signature, `class_names`, takes nothing and returns all k names.
+    Signatures of an image classifier: `serving_default` takes `images`, uint8 (b, any height,
+    any width, c), pixels 0-255; `image_bytes` takes `image_bytes`, string (b,), encoded JPEG,
+    PNG, BMP or GIF files. Both return `scores`, float32 (b, k), and, if the class names are
+    known, `label`, string (b,). In that case a third signature, `class_names`, takes nothing and
+    returns all k names. Other kinds of models have the signatures that their `served` object
+    says, see `zoo.tasks`.
 
     Args:
-        model_or_entry: an `Entry`, or a functional `keras.Model` from float32 images
-            (b, h, w, c) to logits (b, k).
+        model_or_entry: an `Entry`, or a functional `keras.Model` that classifies images, from
+            float32 (b, h, w, c) to logits (b, k).
         path: folder to write. Must not exist yet, or be empty.
         preprocess: see `ServedClassifier`. Must be given with a plain model; an entry's own by
             default.
@@ -140,7 +69,7 @@ def export(
     """
     target = Path(path).expanduser()
     _check_target(target, overwrite)
-    served = _served_classifier(model_or_entry, preprocess, class_names)
+    served = served_model(model_or_entry, preprocess, class_names)
     try:
         _write_atomically(served, target)
     except (OSError, tf.errors.OpError) as error:
@@ -196,20 +125,26 @@ def _as_float32(config: Any) -> Any:
     return rewritten
 
 
-def _served_classifier(model_or_entry, preprocess, class_names) -> ServedClassifier:
+def served_model(model_or_entry, preprocess=None, class_names=None):
+    """Returns the object whose `endpoints()` are served, see `zoo.tasks.Task.served`.
+
+    Args:
+        model_or_entry, preprocess, class_names: see `export`.
+
+    Raises:
+        ValueError: if a plain model comes without `preprocess`.
+    """
     if isinstance(model_or_entry, keras.Model):
-        model = model_or_entry
         if preprocess is None:
             raise ValueError(
                 "`preprocess` must be given with a plain model, so that the exported graph "
                 "takes raw images. Received: preprocess=None."
             )
-    else:
-        model = model_or_entry.model
-        pipeline = model_or_entry.pipeline
-        preprocess = pipeline.preprocess if preprocess is None else preprocess
-        class_names = pipeline.class_names if class_names is None else class_names
-    return ServedClassifier(float32_copy(model), preprocess, class_names)
+        return ServedClassifier(float32_copy(model_or_entry), preprocess, class_names)
+    entry = model_or_entry
+    preprocess = entry.pipeline.preprocess if preprocess is None else preprocess
+    class_names = entry.pipeline.class_names if class_names is None else class_names
+    return task_of(entry.config).served(float32_copy(entry.model), preprocess, class_names)
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
@@ -231,7 +166,7 @@ def _check_target(target: Path, overwrite: bool) -> None:
         )
 
 
-def _write_atomically(served: ServedClassifier, target: Path) -> None:
+def _write_atomically(served: Any, target: Path) -> None:
     """Writes next to the target and renames, so that a half-written folder is never seen."""
     target.parent.mkdir(parents=True, exist_ok=True)
     workplace = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -244,15 +179,10 @@ def _write_atomically(served: ServedClassifier, target: Path) -> None:
         shutil.rmtree(workplace, ignore_errors=True)
 
 
-def _archive(served: ServedClassifier) -> keras.export.ExportArchive:
-    channels = served.image_shape[-1]
-    images = tf.TensorSpec((None, None, None, channels), tf.uint8, name="images")
-    image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
+def _archive(served: Any) -> keras.export.ExportArchive:
     archive = keras.export.ExportArchive()
-    archive.add_endpoint("serving_default", served.images, [images])
-    archive.add_endpoint("image_bytes", served.image_bytes, [image_bytes])
-    if served.class_names is not None:
-        archive.add_endpoint("class_names", served.names, [])
+    for name, (function, specs) in served.endpoints().items():
+        archive.add_endpoint(name, function, specs)
     return archive
 
 

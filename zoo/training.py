@@ -16,9 +16,10 @@ from zoo.distribution import (
 )
 from zoo.errors import ZooError
 from zoo.fit import EVALUATION_BATCH, data_errors_named, fit, held_out_split, steps_per_epoch
-from zoo.recipes import build_loss, build_optimizer
+from zoo.recipes import RECIPES, build_optimizer
 from zoo.run_folder import RunFolder
 from zoo.run_settings import new_settings, resumed_settings, run_config
+from zoo.tasks import task_of
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,17 @@ class RunResult:
     Attributes:
         name: name of the model.
         path: the run folder.
-        history: dict of lists with one value per epoch: "loss", "accuracy", "learning_rate"
-            (at the epoch's first step), "seconds" and, if the data has a split to validate
-            on, "val_loss" and "val_accuracy". The losses include the label smoothing.
+        history: dict of lists with one value per epoch: "loss", the task's metrics (such as
+            "accuracy"), "learning_rate" (at the epoch's first step), "seconds" and, if the data
+            has a split to validate on, "val_loss" and so on. The losses include the label
+            smoothing.
         epochs: int, epochs trained, those before a `resume` included.
         train_seconds: float, wall time of all epochs, validation included.
         parameters: int, trainable and other parameters of the model.
         test_split: the split of the figures below: "test", else "validation", else None.
-        test_accuracy: float in [0, 1], of the last weights; None without such a split.
-        test_loss: float, cross-entropy without label smoothing; None without such a split.
+        headline: name of the task's first metric, such as "accuracy".
+        test_figures: dict of floats, the loss (without label smoothing) and the metrics of the
+            last weights; empty without such a split.
         num_test_examples: int.
     """
 
@@ -47,8 +50,8 @@ class RunResult:
     train_seconds: float
     parameters: int
     test_split: str | None
-    test_accuracy: float | None
-    test_loss: float | None
+    headline: str
+    test_figures: dict[str, float]
     num_test_examples: int
 
 
@@ -125,13 +128,13 @@ def evaluate(entry, split: str = "test", batch_size: int = 256) -> dict:
     """Measures a model on a split of its pipeline's data.
 
     Args:
-        entry: `zoo.pipeline.Entry`.
+        entry: `zoo.entry.Entry`.
         split: one of `entry.pipeline.splits`.
         batch_size: int > 0; it does not change the figures.
 
     Returns:
-        dict of "loss" (float, mean cross-entropy), "accuracy" (float in [0, 1]) and
-        "num_examples" (int).
+        dict of "loss" (float, without label smoothing), the task's metrics (such as "accuracy",
+        float in [0, 1]) and "num_examples" (int).
 
     Raises:
         ZooError: If the data has no such split, or cannot be read.
@@ -142,21 +145,14 @@ def evaluate(entry, split: str = "test", batch_size: int = 256) -> dict:
     model = entry.model
     with model.distribute_strategy.scope():
         evaluator = keras.Model(model.input, model.output)
-        evaluator.compile(
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-            jit_compile=False,
-        )
+        recipe = RECIPES[entry.config.recipe].replace(label_smoothing=0.0)
+        evaluator.compile(**task_of(entry.config).compiled(entry.config, recipe), jit_compile=False)
     num_examples = entry.pipeline.num_examples(split)
     batch_size = even_batch_size(batch_size, num_examples, model.distribute_strategy)
     batches = entry.pipeline.batches(split, batch_size)
     with data_errors_named():
         logs = evaluator.evaluate(batches, verbose=0, return_dict=True)
-    return {
-        "loss": float(logs["loss"]),
-        "accuracy": float(logs["accuracy"]),
-        "num_examples": num_examples,
-    }
+    return {**{name: float(value) for name, value in logs.items()}, "num_examples": num_examples}
 
 
 @contextlib.contextmanager
@@ -192,8 +188,7 @@ def _build_compiled(settings, strategy, jit_compile):
         optimizer.build(variables)
         entry.model.compile(
             optimizer=optimizer,
-            loss=build_loss(settings.recipe),
-            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            **task_of(entry.config).compiled(entry.config, settings.recipe),
             jit_compile=jit_compile,
         )
     return entry
@@ -202,9 +197,8 @@ def _build_compiled(settings, strategy, jit_compile):
 def _result(entry, settings, folder, history):
     split = held_out_split(entry, "test", "validation")
     batch_size = max(settings.recipe.batch_size, EVALUATION_BATCH)
-    measured = {"loss": None, "accuracy": None, "num_examples": 0}
-    if split is not None:
-        measured = evaluate(entry, split, batch_size)
+    figures = {"num_examples": 0} if split is None else evaluate(entry, split, batch_size)
+    num_examples = figures.pop("num_examples")
     return RunResult(
         name=settings.name,
         path=folder.path,
@@ -213,7 +207,7 @@ def _result(entry, settings, folder, history):
         train_seconds=sum(history["seconds"]),
         parameters=entry.model.count_params(),
         test_split=split,
-        test_accuracy=measured["accuracy"],
-        test_loss=measured["loss"],
-        num_test_examples=measured["num_examples"],
+        headline=task_of(entry.config).headline,
+        test_figures=figures,
+        num_test_examples=num_examples,
     )

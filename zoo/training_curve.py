@@ -1,14 +1,15 @@
 """Draws the curve of a training run."""
 
 
-def draw_training_curve(history: dict, path, title: str):
-    """Writes a PNG with the loss and the accuracy of every epoch.
+def draw_training_curve(history: dict, path, title: str, headline: str = "accuracy"):
+    """Writes a PNG with the loss and a metric of every epoch.
 
     Args:
-        history: dict of equally long lists with "loss", "accuracy", "learning_rate" and,
-            if the run validates, "val_loss" and "val_accuracy"; one value per epoch.
+        history: dict of equally long lists with "loss", the metric and, if the run validates,
+            the two after "val_"; one value per epoch.
         path: file to write, ending in ".png".
         title: one line above the curves.
+        headline: name of the metric.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -16,10 +17,10 @@ def draw_training_curve(history: dict, path, title: str):
 
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
-    loss_axes, accuracy_axes = figure.subplots(1, 2)
+    loss_axes, metric_axes = figure.subplots(1, 2)
     for axes, name, label in (
-        (loss_axes, "loss", "cross-entropy loss"),
-        (accuracy_axes, "accuracy", "accuracy"),
+        (loss_axes, "loss", "loss"),
+        (metric_axes, headline, headline.replace("_", " ")),
     ):
         for key, legend, colour in (
             (name, "training", "#8a97a8"),
@@ -36,6 +37,7 @@ def draw_training_curve(history: dict, path, title: str):
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    if headline.endswith("accuracy"):
+        metric_axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=150)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from zoo.cli import main
 from zoo.errors import ZooError
-from zoo.predict import load_classifier, predict
+from zoo.predict import predict
 from zoo.saved_model import export
 
 CLASS_NAMES = ("dark", "grey", "bright")
@@ -132,23 +132,12 @@ def test_predict_numbers_the_classes_of_a_model_without_names(pictures, tmp_path
     assert found.predictions[0].labels == ("2", "1", "0")
 
 
-def test_load_classifier_says_what_a_model_must_be(tmp_path):
-    with pytest.raises(ZooError, match="must be a run folder.*or a SavedModel.*not found"):
-        load_classifier(tmp_path / "nothing")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ZooError, match="which is not a folder"):
-        load_classifier(tmp_path / "file")
-    (tmp_path / "saved_model.pb").write_text("garbage")
-    with pytest.raises(ZooError, match=f"The SavedModel {tmp_path} cannot be read"):
-        load_classifier(tmp_path)
-
-
-def test_load_classifier_wants_the_signature_for_files(tmp_path):
+def test_predict_wants_a_classifier_of_images(pictures, tmp_path):
     module = tf.Module()
-    module.double = tf.function(lambda x: 2 * x, [tf.TensorSpec((None,), tf.float32)])
+    module.double = tf.function(lambda x: {"y": 2 * x}, [tf.TensorSpec((None,), tf.float32)])
     tf.saved_model.save(module, str(tmp_path), signatures={"double": module.double})
-    with pytest.raises(ZooError, match=r"must have a signature `image_bytes`.*\['double'\]"):
-        load_classifier(tmp_path)
+    with pytest.raises(ZooError, match="must have one of the signatures image_bytes.*: double"):
+        predict([pictures["bright"]], tmp_path)
 
 
 def test_predict_command_prints_a_table_and_writes_json(saved_model, pictures, tmp_path, capsys):

@@ -123,7 +123,7 @@ def test_result_has_the_figures_of_the_run(run):
     entry, _ = load_run(result.path)
     assert result.parameters == entry.model.count_params()
     assert (result.test_split, result.num_test_examples) == ("test", 5)
-    assert result.test_accuracy == pytest.approx(result.history["val_accuracy"][-1])
+    assert result.test_figures["accuracy"] == pytest.approx(result.history["val_accuracy"][-1])
 
 
 def test_each_epoch_prints_a_plain_line_when_not_on_a_terminal(run):
@@ -187,7 +187,7 @@ def test_average_of_weights_is_what_is_saved_also_after_a_resume(data, tmp_path,
     assert_equal_weights(weights(tmp_path / "parts"), average)
     with np.load(tmp_path / "whole" / "checkpoint" / "state.npz") as state:
         assert not np.array_equal(state["model/0"], average[0])
-    assert result.test_accuracy == pytest.approx(result.history["val_accuracy"][-1])
+    assert result.test_figures["accuracy"] == pytest.approx(result.history["val_accuracy"][-1])
     again = train(NAME, out=tmp_path / "whole", resume=True, console=Console(quiet=True))
     assert again == result
     assert_equal_weights(weights(tmp_path / "whole"), average)

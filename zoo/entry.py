@@ -1,0 +1,25 @@
+"""What `zoo.build` returns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the zoo together with the pipeline that feeds it.
+
+    Attributes:
+        name: name in the registry, such as "perceiver_digits_tiny".
+        config: the configuration it was built from, overrides included.
+        model: functional `keras.Model`; what it takes and returns, its configuration's builder
+            says (`zoo.tasks`).
+        pipeline: delivers the batches that the model takes: `zoo.pipeline.Pipeline` for images,
+            `zoo.example_pipeline.ExamplePipeline` for all else.
+    """
+
+    name: str
+    config: Any
+    model: keras.Model
+    pipeline: Any

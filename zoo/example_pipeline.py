@@ -1,0 +1,146 @@
+"""Batches of examples of any kind, each made from its number and a key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from zoo.augment import Augmentation
+from zoo.epochs import check_batch_arguments, count_batches, epoch_batches, epoch_keys
+from zoo.errors import ZooError
+
+
+@dataclass(frozen=True)
+class Split:
+    """A share of the data.
+
+    Attributes:
+        num_examples: int, examples of an epoch.
+        example: callable from the number of an example (scalar int64), a key (int32 (2,)) and
+            whether it is for training (bool) to `(inputs, targets)` or `(inputs, targets,
+            sample_weight)`: tensors, or dicts of such, of static shapes. A pure function made of
+            TensorFlow's operations; what it draws, it draws from the key.
+    """
+
+    num_examples: int
+    example: Callable
+
+
+class ExamplePipeline:
+    """Delivers batches of texts, frames or clips for training and evaluation.
+
+    As `zoo.pipeline.Pipeline`, which does so for images: order and draws depend on the seed and
+    the number of the epoch alone.
+
+    Args:
+        name: str, what the data is, for messages.
+        open_splits: callable that reads the data and returns a dict from "train", and
+            "validation" and "test" if there are such, to `Split`; called once, when it is needed.
+        preprocess: the object that an export puts into the served graph.
+        class_names: names of the classes in the order of the logits, or None.
+    """
+
+    def __init__(self, name, open_splits, preprocess, class_names=None):
+        self.name = name
+        self.preprocess = preprocess
+        self.class_names = None if class_names is None else tuple(class_names)
+        self._open_splits = open_splits
+        self._opened = None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, "train" first."""
+        return tuple(self._splits())
+
+    def num_examples(self, split) -> int:
+        """Returns how many examples an epoch over `split` has.
+
+        Raises:
+            ZooError: if there is no such split or the data cannot be read.
+        """
+        return self._split(split).num_examples
+
+    @tf.autograph.experimental.do_not_convert
+    def batches(
+        self,
+        split,
+        batch_size,
+        *,
+        training=False,
+        seed=0,
+        augmentation=None,
+        epoch=None,
+        repeat=False,
+        drop_remainder=False,
+    ):
+        """Returns batches of a split; iterating once over them is one epoch.
+
+        Args:
+            split: one of `splits`.
+            batch_size: int, at least 1.
+            training: bool. Shuffle, and make the examples as for training.
+            seed: int, from 0 to 2^31 - 1. Without `training` the draws of an example depend on its
+                number and the seed alone, so that every evaluation sees the same.
+            augmentation: None or `Augmentation()`: what is for images only must be off.
+            epoch, repeat, drop_remainder: see `zoo.pipeline.Pipeline.batches`.
+
+        Returns:
+            tf.data.Dataset of what the split's examples are, batched.
+
+        Raises:
+            ZooError: if there is no such split or the data cannot be read.
+            ValueError: if an argument is outside of its range.
+        """
+        check_batch_arguments(batch_size, seed)
+        if augmentation not in (None, Augmentation()):
+            raise ValueError(
+                f"`augmentation` must be off for {self.name}: it changes images. "
+                f"Received: {augmentation}."
+            )
+
+        def make_reader():
+            return _ExampleReader(self._split(split), batch_size, training, seed, drop_remainder)
+
+        return epoch_batches(make_reader, training=training, epoch=epoch, repeat=repeat)
+
+    def _splits(self):
+        if self._opened is None:
+            self._opened = self._open_splits()
+        return self._opened
+
+    def _split(self, name):
+        splits = self._splits()
+        if name not in splits:
+            raise ZooError(
+                f"{self.name} must have the split {name!r}. Received: data with "
+                f"{', '.join(splits)}."
+            )
+        return splits[name]
+
+
+class _ExampleReader:
+    """Builds the dataset of one epoch."""
+
+    def __init__(self, split, batch_size, training, seed, drop_remainder):
+        self._split = split
+        self._batch_size = batch_size
+        self._training = training
+        self._seed = seed
+        self._drop_remainder = drop_remainder
+        self.num_batches = count_batches(split.num_examples, batch_size, drop_remainder)
+
+    def epoch(self, epoch):
+        """Returns the batches of an epoch, given by a scalar int64 tensor."""
+        number = epoch if self._training else tf.zeros_like(epoch)
+        order_key, example_key, _ = epoch_keys(self._seed, number)
+        order = tf.range(self._split.num_examples, dtype=tf.int64)
+        if self._training:
+            order = tf.random.experimental.stateless_shuffle(order, order_key)
+
+        def example(index):
+            key = tf.random.fold_in(example_key, tf.cast(index, tf.int32))
+            return self._split.example(index, key, self._training)
+
+        examples = tf.data.Dataset.from_tensor_slices(order)
+        examples = examples.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+        return examples.batch(self._batch_size, drop_remainder=self._drop_remainder)

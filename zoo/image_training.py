@@ -1,0 +1,13 @@
+"""What an image classifier is trained and measured by."""
+
+import keras
+
+from zoo.recipes import build_loss
+
+
+def compiled(config, recipe):
+    """Returns loss and metrics: cross-entropy against one-hot or mixed labels, and accuracy."""
+    return {
+        "loss": build_loss(recipe),
+        "metrics": [keras.metrics.CategoricalAccuracy(name="accuracy")],
+    }

@@ -1,0 +1,81 @@
+"""What the zoo does with each kind of model: one row per class of configuration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from zoo import image, image_models, image_training, predict
+from zoo.configs import ImageClassifierConfig
+from zoo.errors import ZooError
+from zoo.served_images import ServedClassifier
+
+
+def _unchanged(config, pipeline):
+    return config, pipeline
+
+
+@dataclass(frozen=True)
+class Task:
+    """How models of one kind are built, fed, trained, served and used.
+
+    Attributes:
+        build_model: callable from `(config, name)` to a functional `keras.Model`.
+        build_pipeline: callable from `(config, source_spec, skip_corrupt=False)` to the pipeline.
+        compiled: callable from `(config, recipe)` to the arguments of `keras.Model.compile` but
+            the optimiser: loss and metrics.
+        headline: name of the metric that is shown, drawn and reported first, such as "accuracy".
+        served: callable from `(model, preprocess, class_names)` to an object whose method
+            `endpoints()` returns a dict from names to `(function, list of tf.TensorSpec)`. The
+            specs are named as the endpoint's arguments; the function takes the tensors in their
+            order and returns a dict of tensors.
+        predict: callable from `(endpoints, items)` and the keywords `out`, `console`, `top`,
+            `skip_corrupt` and `batch_size` to a report, a dict that JSON can hold; see
+            `perceiver-zoo predict`.
+        signature: an endpoint that no other kind of model has; tells a SavedModel's kind.
+        adapted: callable from `(config, pipeline)` to both for the number of classes that the
+            data has.
+    """
+
+    build_model: Callable
+    build_pipeline: Callable
+    compiled: Callable
+    headline: str
+    served: Callable
+    predict: Callable
+    signature: str
+    adapted: Callable = _unchanged
+
+
+TASKS = {
+    ImageClassifierConfig: Task(
+        build_model=image_models.image_classifier,
+        build_pipeline=image.image_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=ServedClassifier,
+        predict=predict.predict_files,
+        signature="image_bytes",
+        adapted=image.with_classes_of_the_data,
+    ),
+}
+
+
+def task_of(config: Any) -> Task:
+    """Returns the task of a configuration."""
+    return TASKS[type(config)]
+
+
+def task_with_signature(names) -> Task:
+    """Returns the task whose models are served under one of these names.
+
+    Raises:
+        ZooError: if there is none.
+    """
+    for task in TASKS.values():
+        if task.signature in names:
+            return task
+    known = ", ".join(task.signature for task in TASKS.values())
+    raise ZooError(
+        f"The SavedModel must have one of the signatures {known}, as those written by "
+        f"`perceiver-zoo export` have. Received: {', '.join(sorted(names))}."
+    )
