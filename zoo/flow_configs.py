@@ -26,7 +26,6 @@ class OpticalFlowConfig:
         content_channels: width of the projected patches.
         downscale: by which whole factor frames are made smaller before the model sees them; the
             flow is enlarged again. 1 or even.
-        min_overlap: pixels that neighbouring tiles have in common at least.
         views_per_pair: training examples of one epoch for each pair of frames.
         warp_share: share of the training examples that are warps with a known flow, made of
             the pairs' first frames, instead of the pairs themselves.
@@ -46,7 +45,6 @@ class OpticalFlowConfig:
     patch_size: int = 3
     content_channels: int = 64
     downscale: int = 1
-    min_overlap: int = 20
     views_per_pair: int = 1
     warp_share: float = 0.0
     max_motion: float = 40.0
@@ -63,8 +61,6 @@ class OpticalFlowConfig:
         _require(self, "frame_shape", "(height, width)", _is_size(self.frame_shape))
         sized = self.max_resolution is None or _is_size(self.max_resolution)
         _require(self, "max_resolution", "None or (height, width)", sized)
-        fits = type(self.min_overlap) is int and 0 <= self.min_overlap < min(self.frame_shape)
-        _require(self, "min_overlap", "from 0 to below the sides of `frame_shape`", fits)
         _require(self, "warp_share", "in [0, 1]", 0 <= self.warp_share <= 1)
         _require(self, "max_motion", "greater than 0", self.max_motion > 0)
         check_numerics(self.numerics)

@@ -81,8 +81,8 @@ class EndPointError(keras.metrics.Metric):
 
     def __init__(self, name="end_point_error", dtype=None):
         super().__init__(name=name, dtype=dtype)
-        self.total = self.add_weight(initializer="zeros", name="total")
-        self.count = self.add_weight(initializer="zeros", name="count")
+        self.total = self.add_weight(initializer="zeros", dtype=self.dtype, name="total")
+        self.count = self.add_weight(initializer="zeros", dtype=self.dtype, name="count")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         error, known, _ = _errors(y_true, y_pred, self.dtype)
@@ -154,3 +154,13 @@ def _positive(share):
 
 def _halved(grid):
     return ops.average_pool(grid, 2, 2, "valid")
+
+
+def compiled(config, recipe):
+    """Returns loss and metrics of an optical-flow model, for `keras.Model.compile`.
+
+    Args:
+        config: `zoo.flow_configs.OpticalFlowConfig`.
+        recipe: `zoo.recipes.Recipe`, of which nothing is read.
+    """
+    return {"loss": EndPointErrorLoss(), "metrics": [EndPointError(), FlAll()]}

@@ -35,7 +35,6 @@ def small_config(implementation="auto"):
         ),
         frame_shape=(12, 20),
         num_frequency_bands=5,
-        min_overlap=2,
     )
 
 
