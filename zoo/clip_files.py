@@ -1,0 +1,136 @@
+"""Clips in folders: which files there are, and what is in them, kept in memory."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.clips import SUFFIXES, read_clip
+from zoo.errors import ZooError
+
+SPLITS = ("train", "validation", "test")
+TEST_SHARE = 0.2
+MEMORY_LIMIT = 4 * 2**30
+
+
+def list_clips(source):
+    """Returns the clips of a folder, or of a list in a file, by split.
+
+    Args:
+        source: pathlib.Path, one of: a folder with `train/` and, if there are such, `validation/`
+            and `test/`, each with one folder of clips per class, or with clips of no class; a
+            folder that is like one of these itself, of which about a fifth is the test split,
+            chosen by a hash of the names; or a text file with a path in every line, and after a
+            tab, if it is known, its class.
+
+    Returns:
+        (dict from split to list of (path, class or None), tuple of class names).
+
+    Raises:
+        ZooError: if there is no such folder or file, or no clip in it.
+    """
+    if source.is_file():
+        splits = _split_by_name(_listed(source))
+    elif (source / "train").is_dir():
+        folders = {split: source / split for split in SPLITS if (source / split).is_dir()}
+        splits = {split: _in_folder(folder) for split, folder in folders.items()}
+    elif source.is_dir():
+        splits = _split_by_name(_in_folder(source))
+    else:
+        raise ZooError(f"There is no such folder or list of clips: {source}.")
+    splits = {split: clips for split, clips in splits.items() if clips}
+    if "train" not in splits:
+        raise ZooError(f"{source} has no clips to train on: {', '.join(SUFFIXES)} files.")
+    names = {name for clips in splits.values() for _, name in clips if name is not None}
+    return splits, tuple(sorted(names))
+
+
+def _listed(file):
+    clips = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            path, _, name = line.partition("\t")
+            path = Path(path.strip()).expanduser()
+            clips.append((file.parent / path, name.strip() or None))
+    return clips
+
+
+def _in_folder(folder):
+    clips = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            inside = sorted(path.iterdir())
+            clips += [(one, path.name) for one in inside if one.suffix.lower() in SUFFIXES]
+        elif path.suffix.lower() in SUFFIXES:
+            clips.append((path, None))
+    return clips
+
+
+def _split_by_name(clips):
+    def is_test(path):
+        return int(hashlib.sha256(path.name.encode()).hexdigest()[:8], 16) / 2**32 < TEST_SHARE
+
+    test = [clip for clip in clips if is_test(clip[0])]
+    train = [clip for clip in clips if not is_test(clip[0])]
+    if not test or not train:  # too few to hold any out
+        return {"train": clips}
+    return {"train": train, "test": test}
+
+
+class StoredClips:
+    """The clips of a split, each cut to the model's length from its start, kept in memory.
+
+    Args:
+        clips: list of (path, class or None).
+        class_names: names of the classes in the order of the logits.
+        config: `MultimodalAutoencoderConfig`.
+        skip_corrupt: bool. Leave out clips that cannot be read or are too short or mute.
+
+    Raises:
+        ZooError: if a clip cannot be read, with `skip_corrupt` if none can, or they take more than
+            4 GiB.
+    """
+
+    def __init__(self, clips, class_names, config, skip_corrupt=False):
+        videos, sounds, labels, reasons = [], [], [], []
+        for path, name in clips:
+            try:
+                video, audio = _read(path, config)
+            except ZooError as error:
+                if not skip_corrupt:
+                    raise
+                reasons.append(str(error))
+                continue
+            videos.append(video)
+            sounds.append(np.round(audio * (2**15 - 1)).astype("int16"))
+            labels.append(-1 if name is None else class_names.index(name))
+            if len(videos) * (video.nbytes + sounds[-1].nbytes) > MEMORY_LIMIT:
+                raise ZooError(
+                    f"The clips take more than {MEMORY_LIMIT // 2**30} GiB of memory. "
+                    f"Received: {len(clips)} clips of {config.image_shape}."
+                )
+        if not videos:
+            raise ZooError(f"None of the clips can be read. {reasons[0]}")
+        self.skipped = tuple(reasons)
+        self.num_clips = len(videos)
+        with tf.init_scope(), tf.device("CPU:0"):
+            self._videos, self._sounds = tf.constant(np.stack(videos)), tf.constant(sounds)
+            self._labels = tf.constant(labels, tf.int32)
+
+    def clip(self, index, key):
+        """Returns video uint8, audio float32 in [-1, 1] and label, scalar int32 (-1: unknown)."""
+        audio = tf.cast(self._sounds[index], tf.float32) / (2**15 - 1)
+        return self._videos[index], audio, self._labels[index]
+
+
+def _read(path, config):
+    frames, *side, _ = config.image_shape
+    return read_clip(
+        path,
+        num_frames=frames,
+        frame_rate=config.frame_rate,
+        side=side,
+        num_samples=config.num_audio_samples,
+        sample_rate=config.sample_rate,
+    )
