@@ -25,6 +25,7 @@ NAMES = {
     "flow": "perceiver_io_flow",
     "multimodal": "perceiver_io_multimodal",
 }
+_RESOLUTIONS = {"image_fourier": (224, 224), "image_conv": (56, 56), "flow": (368, 496)}
 _SHOWN_FROM = 50_000_000  # bytes from which progress is shown
 
 
@@ -119,7 +120,7 @@ def settings_of(source, name=None) -> dict[str, Any]:
         name: str, a model of the zoo; None: the published one of the checkpoint's kind.
 
     Returns:
-        dict of fields for `zoo.configuration`; empty for DeepMind's published weights.
+        dict of fields for `zoo.configuration`, numerics among them.
 
     Raises:
         ZooError: if the named model is of another kind.
@@ -137,8 +138,14 @@ def settings_of(source, name=None) -> dict[str, Any]:
         usual = checkpoints.architecture_sizes(_skeleton_of(config, name, checkpoint))
         if checkpoint.format == "huggingface":
             told |= huggingface_settings(checkpoint)
-    usual = {**dataclasses.asdict(config.architecture), **vars(config), **usual}
+    given = {**dataclasses.asdict(config.architecture), **vars(config)}
+    usual = {**given, **usual}
     settings = {field: value for field, value in told.items() if value != usual[field]}
+    if settings:  # what follows other sizes by default follows the checkpoint instead
+        settings |= {field: value for field, value in told.items() if given[field] is None}
+    if checkpoint.head in _RESOLUTIONS:
+        # Said also where it is the default, so that it stays when the size of images changes.
+        settings["max_resolution"] = told.get("frame_shape", _RESOLUTIONS[checkpoint.head])
     numerics = numerics_of(checkpoint)
     return settings if numerics == config.numerics else {**settings, "numerics": numerics}
 
