@@ -5,7 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from zoo import commands_benchmark, commands_models, commands_runs, commands_serving
+from zoo import (
+    commands_benchmark,
+    commands_convert,
+    commands_models,
+    commands_runs,
+    commands_serving,
+)
 from zoo.errors import ZooError
 
 PROGRAM = "perceiver-zoo"
@@ -27,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"Start with `{PROGRAM} quickstart`. Every command has its own --help.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (commands_models, commands_runs, commands_serving, commands_benchmark):
+    groups = (commands_models, commands_runs, commands_serving, commands_convert)
+    for group in (*groups, commands_benchmark):
         group.add_to(commands)
     return parser
 

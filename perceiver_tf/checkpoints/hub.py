@@ -39,5 +39,5 @@ def _downloaded(snapshot_download, name, files):
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{name!r} is neither a file or folder here nor could it be downloaded from the hub "
-            f"of Hugging Face: {reason}"
+            f"of Hugging Face: {reason} (Without a network, give a folder or file here.)"
         ) from error
