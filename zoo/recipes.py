@@ -300,4 +300,28 @@ RECIPES = {
         ),
         source="arXiv:2107.14795 and its released ImageNet training code (batch 1024 of the paper)",
     ),
+    "language": Recipe(
+        epochs=1,
+        batch_size=2048,
+        optimizer="lamb",
+        learning_rate=1.25e-3,
+        schedule="cosine",
+        warmup_share=0.002,
+        weight_decay=0.01,
+        epsilon=1e-6,
+        source="arXiv:2107.14795, masked language modelling: LAMB, rate, 1,000 of 500,000 steps of "
+        "warm-up, cosine, decay, batch 2048. Set the epochs so that they make 500,000 steps",
+    ),
+    "language_classifier": Recipe(
+        epochs=10,
+        batch_size=32,
+        optimizer="adamw",
+        learning_rate=5e-5,
+        schedule="cosine",
+        warmup_share=0.02,
+        weight_decay=0.01,
+        clip_global_norm=1.0,
+        source="arXiv:2107.14795, GLUE: 10 epochs, batches of 16 to 64, rates of 1e-5 to 1e-4. "
+        "Chosen here: AdamW, decay, warm-up by share instead of 200 steps",
+    ),
 }
