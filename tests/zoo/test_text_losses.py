@@ -72,10 +72,7 @@ def test_accuracy_counts_hidden_bytes_alone(logits):
     "made", [MaskedBytesCrossentropy(0.1), BitsPerByte(), MaskedBytesAccuracy(name="correct")]
 )
 def test_losses_and_metrics_come_back_from_their_configuration(made, logits):
-    if isinstance(made, keras.losses.Loss):
-        module = keras.losses
-    else:
-        module = keras.metrics
+    module = keras.losses if isinstance(made, keras.losses.Loss) else keras.metrics
     rebuilt = module.deserialize(module.serialize(made))
     assert type(rebuilt) is type(made)
     assert (rebuilt.name, rebuilt.get_config()) == (made.name, made.get_config())
