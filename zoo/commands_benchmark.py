@@ -9,8 +9,9 @@ from perceiver_tf.choices import IMPLEMENTATIONS
 from zoo.benchmark_report import progress, rows_of, show, surroundings
 from zoo.benchmarking import Contender, measure
 from zoo.commands_runs import parse_settings
-from zoo.configs import ImageClassifierConfig, configuration
+from zoo.configs import configuration
 from zoo.errors import ZooError
+from zoo.image_configs import ImageClassifierConfig
 from zoo.peers import (
     PEERS,
     PRECISIONS,

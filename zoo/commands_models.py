@@ -9,6 +9,7 @@ from rich.text import Text
 
 from zoo.configs import MODELS, configuration
 from zoo.costs import Costs, costs
+from zoo.image_configs import ImageClassifierConfig
 from zoo.recipes import RECIPES
 from zoo.terminal import add_command, console, write_json
 
@@ -65,7 +66,7 @@ def list_command(args: argparse.Namespace) -> None:
     table.add_column("data", no_wrap=True)
     table.add_column("source", overflow="fold")
     for name, config in MODELS.items():
-        row = (name, f"{config.parameters:,}", _inputs(config), config.dataset, config.source)
+        row = (name, f"{config.parameters:,}", config.reads, config.dataset, config.source)
         table.add_row(*map(Text, row))
     console(args.json).print(table)
     write_json(args.json, {"models": {name: _summary(MODELS[name]) for name in MODELS}})
@@ -74,22 +75,30 @@ def list_command(args: argparse.Namespace) -> None:
 def info_command(args: argparse.Namespace) -> None:
     """Prints one model's configuration, recipe and costs."""
     config = configuration(args.name)
-    model_costs = costs(config, args.batch_size)
+    model_costs = None
+    if isinstance(config, ImageClassifierConfig):
+        model_costs = costs(config, args.batch_size)
     recipe = RECIPES[config.recipe]
     out = console(args.json)
     out.print(Text(args.name, style="bold"))
     out.print(Text(config.summary))
-    about = {"parameters": f"{config.parameters:,}", "inputs": _inputs(config)}
-    about |= _plain_fields(config, ("classes", "num_classes"), ("data", "dataset"))
-    about |= _plain_fields(config, ("positions", "positions"), ("source", "source"))
+    about = {"parameters": f"{config.parameters:,}", "inputs": config.reads}
+    fields = ("num_classes", "positions", "dataset", "numerics", "source")
+    about |= {
+        name.removeprefix("num_"): getattr(config, name) for name in fields if hasattr(config, name)
+    }
     out.print(_two_columns("", about))
     architecture = type(config.architecture).__name__
     out.print(_two_columns(architecture, dataclasses.asdict(config.architecture)))
     out.print(_two_columns(f"recipe {config.recipe}", dataclasses.asdict(recipe)))
-    out.print(_costs_table(model_costs, args.batch_size, args.training))
+    if model_costs:
+        out.print(_costs_table(model_costs, args.batch_size, args.training))
+    else:
+        out.print("Costs are predicted for classifiers of images only.")
     report = {"name": args.name, **dataclasses.asdict(config)}
     report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
-    report["costs"] = _costs_report(model_costs, args.batch_size, args.training)
+    if model_costs:
+        report["costs"] = _costs_report(model_costs, args.batch_size, args.training)
     write_json(args.json, report)
 
 
@@ -142,17 +151,14 @@ def _mebibytes(size: float) -> str:
     return f"{size / 2**20:,.1f} MiB"
 
 
-def _inputs(config) -> str:
-    return "x".join(map(str, config.image_shape))
-
-
-def _plain_fields(config, *pairs) -> dict[str, Any]:
-    return {title: getattr(config, field) for title, field in pairs}
-
-
 def _summary(config) -> dict[str, Any]:
-    fields = ("summary", "source", "parameters", "image_shape", "num_classes", "dataset", "recipe")
-    return {field: getattr(config, field) for field in fields}
+    named = ("summary", "source", "parameters", "reads", "image_shape", "num_classes", "dataset")
+    return _fields(config, *named, "recipe")
+
+
+def _fields(config, *names) -> dict[str, Any]:
+    """Returns those of the named fields that a configuration of this kind has."""
+    return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
 
 def _two_columns(title: str, values: dict[str, Any]) -> Table:

@@ -43,7 +43,7 @@ def costs(config, batch_size=1) -> Costs:
     """Returns what the model of a configuration costs.
 
     Args:
-        config: `zoo.configs.ImageClassifierConfig`.
+        config: `zoo.image_configs.ImageClassifierConfig`.
         batch_size: int > 0, examples per forward pass or training step.
 
     Raises:

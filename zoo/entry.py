@@ -17,9 +17,11 @@ class Entry:
             says (`zoo.tasks`).
         pipeline: delivers the batches that the model takes: `zoo.pipeline.Pipeline` for images,
             `zoo.example_pipeline.ExamplePipeline` for all else.
+        class_names: names of the classes that came with published weights, or None.
     """
 
     name: str
     config: Any
     model: keras.Model
     pipeline: Any
+    class_names: tuple[str, ...] | None = None

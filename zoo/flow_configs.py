@@ -65,6 +65,11 @@ class OpticalFlowConfig:
         _require(self, "max_motion", "greater than 0", self.max_motion > 0)
         check_numerics(self.numerics)
 
+    @property
+    def reads(self):
+        """What an example is, for the list of models."""
+        return f"2x{self.frame_shape[0]}x{self.frame_shape[1]}x3"
+
 
 def _require(config, name, requirement, holds):
     if not holds:

@@ -108,6 +108,11 @@ class MultimodalAutoencoderConfig:
         check_numerics(self.numerics)
 
     @property
+    def reads(self):
+        """What an example is, for the list of models."""
+        return f"{'x'.join(map(str, self.image_shape))} with sound"
+
+    @property
     def num_image_patches(self):
         """How many queries decode all of the video."""
         sizes = zip(self.image_shape[:3], self.image_output_patch, strict=True)

@@ -11,8 +11,8 @@ from typing import Any
 from perceiver_tf.models.configs import PerceiverConfig, PerceiverIOConfig
 from zoo.benchmark_worker import Prepared
 from zoo.benchmarking import Contender
-from zoo.configs import ImageClassifierConfig
 from zoo.errors import ZooError
+from zoo.image_configs import ImageClassifierConfig
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 PRODUCTS = "matrix products"

@@ -6,6 +6,7 @@ import re
 import warnings
 
 from perceiver_tf.models.skeleton import count_parameters
+from zoo import checkpoints
 from zoo.configs import MODELS, configuration
 from zoo.entry import Entry
 from zoo.errors import ZooError
@@ -22,7 +23,11 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
 
     Args:
         name: str, one of `list_models()`.
-        weights: path of weights to load (`.keras` or `.weights.h5`); None: random ones.
+        weights: what to load; None: random weights. A `.keras` or `.weights.h5` file; or
+            published weights, converted: a folder of transformers', a pickle of DeepMind's, or a
+            name on the hub, such as "deepmind/vision-perceiver-fourier" (see
+            `zoo.checkpoints`). Numerics and sizes are then those of the weights, unless
+            `overrides` say otherwise.
         data: where the pipeline reads; for images: "digits", a `.npz` file, a folder of images
             by class, or the name of a TensorFlow dataset (see `zoo.image_sources.open_source`).
             A classifier gets as many outputs as the data has classes. None: the
@@ -42,6 +47,10 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     >>> entry = build("perceiver_digits_tiny")
     >>> entry.model.fit(entry.pipeline.batches("train", 64, training=True))
     """
+    converts = weights is not None and checkpoints.is_checkpoint(weights)
+    if converts:
+        weights = checkpoints.opened(weights)
+        overrides = {**checkpoints.settings_of(weights, name), **overrides}
     config = configuration(name, **overrides)
     task = task_of(config)
     pipeline = task.build_pipeline(config, data or config.dataset, skip_corrupt=skip_corrupt)
@@ -51,9 +60,13 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
         model = build_model(config, name)
     except (TypeError, ValueError) as error:
         raise ZooError(f"{name} cannot be built so: {_reason(error)}") from error
-    if weights is not None:
+    class_names = None
+    if converts:
+        checkpoints.load_into(model, config, weights)
+        class_names = checkpoints.class_names_of(weights)
+    elif weights is not None:
         load_weights(model, weights)
-    return Entry(name=name, config=config, model=model, pipeline=pipeline)
+    return Entry(name, config, model, pipeline, class_names)
 
 
 def build_model(config, name="model"):

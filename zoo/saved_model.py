@@ -143,7 +143,7 @@ def served_model(model_or_entry, preprocess=None, class_names=None):
         return ServedClassifier(float32_copy(model_or_entry), preprocess, class_names)
     entry = model_or_entry
     preprocess = entry.pipeline.preprocess if preprocess is None else preprocess
-    class_names = entry.pipeline.class_names if class_names is None else class_names
+    class_names = class_names or entry.class_names or entry.pipeline.class_names
     return task_of(entry.config).served(float32_copy(entry.model), preprocess, class_names)
 
 

@@ -4,10 +4,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from zoo import image, image_models, image_training, predict
-from zoo.configs import ImageClassifierConfig
+from zoo import (
+    flow,
+    flow_losses,
+    flow_models,
+    flow_predict,
+    flow_served,
+    image,
+    image_models,
+    image_training,
+    predict,
+    text,
+    text_models,
+    text_predict,
+    text_served,
+    text_training,
+)
 from zoo.errors import ZooError
+from zoo.flow_configs import OpticalFlowConfig
+from zoo.image_configs import ImageClassifierConfig
 from zoo.served_images import ServedClassifier
+from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
 
 
 def _unchanged(config, pipeline):
@@ -56,6 +73,34 @@ TASKS = {
         predict=predict.predict_files,
         signature="image_bytes",
         adapted=image.with_classes_of_the_data,
+    ),
+    MaskedLanguageConfig: Task(
+        build_model=text_models.masked_language_model,
+        build_pipeline=text.masked_language_pipeline,
+        compiled=text_training.compile_masked_language,
+        headline="bits_per_byte",
+        served=text_served.ServedLanguageModel,
+        predict=text_predict.predict_masked,
+        signature="fill_in",
+    ),
+    TextClassifierConfig: Task(
+        build_model=text_models.text_classifier,
+        build_pipeline=text.text_classifier_pipeline,
+        compiled=text_training.compile_text_classifier,
+        headline="accuracy",
+        served=text_served.ServedTextClassifier,
+        predict=text_predict.predict_labels,
+        signature="classify_text",
+        adapted=text.with_classes_of_the_data,
+    ),
+    OpticalFlowConfig: Task(
+        build_model=flow_models.optical_flow_model,
+        build_pipeline=flow.flow_pipeline,
+        compiled=flow_losses.compiled,
+        headline="end_point_error",
+        served=flow_served.ServedFlow,
+        predict=flow_predict.predict_flow,
+        signature="flow",
     ),
 }
 

@@ -95,6 +95,11 @@ class TextConfig:
             )
 
     @property
+    def reads(self) -> str:
+        """What an example is, for the list of models."""
+        return f"{self.max_length} {'bytes' if self.tokenizer == 'bytes' else 'tokens'}"
+
+    @property
     def example_length(self) -> int:
         """Tokens of an example that the pipeline delivers."""
         return self.window or self.max_length

@@ -108,7 +108,7 @@ class Perceiver(nn.Module):
     """The model of an `ImageClassifierConfig` with Fourier positions, of either kind.
 
     Args:
-        config: `zoo.configs.ImageClassifierConfig`.
+        config: `zoo.image_configs.ImageClassifierConfig`.
         attention: "fused" (`scaled_dot_product_attention`) or "explicit".
         share_projections: whether cross-attends with the same weights, which read the same
             inputs, project them once; no published implementation does.

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_describing_commands_load_neither_keras_nor_tensorflow(arguments):
 
 
 def test_list_prints_a_row_for_each_model(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "220")
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
     for name, config in MODELS.items():
@@ -184,14 +185,20 @@ def test_a_reader_that_goes_away_is_no_traceback():
     assert done.stderr == ""
 
 
-def test_an_interruption_ends_with_130(tmp_path):
-    fifo = tmp_path / "endless.png"
+def test_interruption_is_told_in_one_line(tmp_path):
+    fifo = tmp_path / "config.json"
     os.mkfifo(fifo)
-    command = [sys.executable, "-m", "zoo", "predict", str(fifo), "--model", str(tmp_path)]
+    command = [sys.executable, "-m", "zoo", "train", "--resume", str(tmp_path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-    with open(fifo, "wb"):  # returns when the command reads, which it does until interrupted
+    while process.poll() is None:
+        try:  # succeeds when the command reads, which it does until interrupted
+            writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.05)
+            continue
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
+        os.close(writer)
     assert process.returncode == 130
     assert told == "perceiver-zoo: interrupted\n"
 

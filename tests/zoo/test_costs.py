@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.cli import main
-from zoo.configs import MODELS
+from zoo.image_configs import IMAGE_MODELS as MODELS
 from zoo.costs import costs, num_weights
 
 # Runs one forward pass or training step and prints, in bytes, how far the resident memory rises

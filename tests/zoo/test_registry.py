@@ -21,6 +21,12 @@ PARAMETERS = {
     "perceiver_digits_tiny": 280_172,
     "perceiver_mnist_small": 306_784,
     "perceiver_cifar10_small": 426_528,
+    "perceiver_io_language": 201_108_230,
+    "perceiver_io_language_sentencepiece": 223_155_456,
+    "perceiver_io_language_large": 425_607_430,
+    "perceiver_io_language_classifier": 206_098_690,
+    "perceiver_io_flow": 41_057_134,
+    "perceiver_io_multimodal": 19_858_855,
 }
 
 
