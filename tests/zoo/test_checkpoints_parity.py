@@ -1,0 +1,82 @@
+"""Full-size models of transformers, with random weights, convert to equal outputs and latents.
+
+Needs `pip install -e ".[parity]"`. `pytest -s tests/zoo/test_checkpoints_parity.py` prints the
+differences: absolute, over the largest number, and that number.
+"""
+
+import gc
+import json
+
+import keras
+import numpy as np
+import pytest
+from huggingface_models import FULL, inputs
+
+from zoo import checkpoints
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+SHAPES = {
+    "image_learned": (224, 224, 3),
+    "image_fourier": (224, 224, 3),
+    "image_conv": (224, 224, 3),
+    "flow": (368, 496),
+    "multimodal": (16, 224, 224, 3),
+}
+POINTS = {"image": 6272, "audio": 15}  # as many as are decoded at a time, of the 128 parts
+SETTINGS = {
+    "multimodal": {"num_image_points": POINTS["image"], "num_audio_points": POINTS["audio"]}
+}
+
+
+def reference(head, folder):
+    """Write transformers' model to a folder and return (inputs, its outputs, its latents)."""
+    from write_huggingface_reference import build, run
+
+    model = build(head, FULL[head])
+    model.save_pretrained(folder)
+    arrays = inputs(head, SHAPES.get(head), length=2048)
+    if "images" in arrays:
+        arrays = {"images": arrays["images"][:1]}
+    points = None
+    if head == "multimodal":
+        random = np.random.RandomState(8)
+        most = {"image": 16 * 224 * 224, "audio": 1920}
+        points = {name: np.sort(random.permutation(most[name])[:n]) for name, n in POINTS.items()}
+    outputs, latents = run(head, model, arrays, points)
+    if points is not None:
+        arrays |= {f"{name}_points": p[None].astype("int32") for name, p in points.items()}
+    return arrays, outputs, latents
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", FULL)
+def test_full_size_model_equals_transformers(tmp_path, head):
+    arrays, wanted, wanted_latents = reference(head, tmp_path / "model")
+    gc.collect()
+    converted = checkpoints.convert(tmp_path / "model", **SETTINGS.get(head, {}))
+    model = converted.model
+    both = keras.Model(
+        model.input, {"out": model.output, "latents": model.get_layer("latent_transformer").output}
+    )
+    given = arrays if len(arrays) > 1 else next(iter(arrays.values()))
+    results = keras.tree.map_structure(np.asarray, both(given))
+    outputs = results["out"] if isinstance(results["out"], dict) else {"": results["out"]}
+    assert set(outputs) == set(wanted)
+    differences = {"latents": _difference(results["latents"], wanted_latents)}
+    for name, output in outputs.items():
+        output = output / 20 if head == "flow" else output
+        differences[name or "output"] = _difference(
+            output.reshape(wanted[name].shape), wanted[name]
+        )
+    print(f"\n{head}: {json.dumps(differences)}")
+    for absolute, relative, _ in differences.values():
+        assert min(absolute, relative) <= 1e-4
+
+
+def _difference(output, wanted):
+    """Return the largest absolute difference, the same over the largest number, and that number."""
+    largest = float(np.abs(wanted).max())
+    absolute = float(np.abs(output - wanted).max())
+    return absolute, absolute / largest, largest
