@@ -118,7 +118,7 @@ def _results(function, readable, skipped, skip_corrupt):
         return list(zip(texts, function(tf.constant([x for _, x in readable])), strict=True))
     except tf.errors.InvalidArgumentError as error:
         if len(readable) == 1:
-            reason = re.search(r"assertion failed: \[(.*?)(\. Received|\] ?\[|\]\s|$)", str(error))
+            reason = re.search(r"assertion failed: \[(.*?)\. Received: the text", str(error))
             if reason is None:
                 raise
             _skip(texts[0], ZooError(f"{reason.group(1)}."), skipped, skip_corrupt)
