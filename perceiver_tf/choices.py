@@ -3,3 +3,5 @@
 GELUS = ("tanh", "erf")
 IMPLEMENTATIONS = ("auto", "dense", "folded", "separable")
 SHARING_SCHEMES = ("all_but_first_cross_attend", "all", "none")
+POSITION_INITS = ("normal", "sinusoidal")
+PATCH_INITIALIZERS = ("random", "spectral")

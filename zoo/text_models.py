@@ -23,7 +23,11 @@ def masked_language_model(config, name="masked_language_model"):
     inputs = _text_inputs()
     embedding = _embedding(config)
     queries = TokenQueries(
-        config.max_length, config.token_channels, config.init_scale, name="queries"
+        config.max_length,
+        config.token_channels,
+        config.init_scale,
+        config.position_init,
+        name="queries",
     )
     # transformers decodes the queries at padding too.
     masks_queries = config.numerics == "deepmind"
@@ -77,7 +81,9 @@ def _embedding(config):
 
 def _adapter(config, embedding):
     """Return the function from a model's inputs to the byte array that the latents read."""
-    describe = TokenInputs(config.max_length, config.init_scale, name="inputs")
+    describe = TokenInputs(
+        config.max_length, config.init_scale, config.position_init, name="inputs"
+    )
     return lambda inputs: describe(
         {"content": embedding(inputs["token_ids"]), "mask": inputs["mask"]}
     )

@@ -2,8 +2,13 @@
 table (arXiv:2107.14795 section 4.1 and appendix, and the released code).
 """
 
+import math
+
 import keras
+import numpy as np
 from keras import ops
+
+from perceiver_tf.choices import POSITION_INITS
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -66,7 +71,9 @@ class TokenInputs(keras.layers.Layer):
 
     Args:
         max_length: int, number of positions; texts may be shorter.
-        init_scale: float, standard deviation of the positions' truncated normal initialiser.
+        init_scale: float, standard deviation of the initial positions.
+        position_init: "normal" (truncated, as in DeepMind's code) or "sinusoidal", see
+            `initial_positions`.
 
     Call arguments:
         inputs: `(b, length, channels)`, or a dict of `content` (the same) and, optionally,
@@ -80,16 +87,18 @@ class TokenInputs(keras.layers.Layer):
         ValueError: if the inputs are longer than `max_length`.
     """
 
-    def __init__(self, max_length, init_scale=0.02, **kwargs):
+    def __init__(self, max_length, init_scale=0.02, position_init="normal", **kwargs):
         super().__init__(autocast=False, **kwargs)
+        _check_position_init(position_init)
         self.max_length = max_length
         self.init_scale = init_scale
+        self.position_init = position_init
 
     def build(self, inputs_shape):
         shape = inputs_shape["content"] if isinstance(inputs_shape, dict) else inputs_shape
         self.positions = self.add_weight(
             shape=(self.max_length, shape[-1]),
-            initializer=keras.initializers.TruncatedNormal(stddev=self.init_scale),
+            initializer=initial_positions(self.position_init, self.init_scale),
             name="positions",
         )
 
@@ -118,7 +127,8 @@ class TokenQueries(keras.layers.Layer):
     Args:
         max_length: int, number of positions.
         channels: int, width of a query.
-        init_scale: float, standard deviation of the truncated normal initialiser.
+        init_scale: float, standard deviation of the initial queries.
+        position_init: see `TokenInputs`.
 
     Call arguments:
         inputs: `(b, length, ...)`; only batch size and length are read.
@@ -131,16 +141,18 @@ class TokenQueries(keras.layers.Layer):
         ValueError: if the inputs are longer than `max_length`.
     """
 
-    def __init__(self, max_length, channels, init_scale=0.02, **kwargs):
+    def __init__(self, max_length, channels, init_scale=0.02, position_init="normal", **kwargs):
         super().__init__(autocast=False, **kwargs)
+        _check_position_init(position_init)
         self.max_length = max_length
         self.channels = channels
         self.init_scale = init_scale
+        self.position_init = position_init
 
     def build(self, inputs_shape):
         self.queries = self.add_weight(
             shape=(self.max_length, self.channels),
-            initializer=keras.initializers.TruncatedNormal(stddev=self.init_scale),
+            initializer=initial_positions(self.position_init, self.init_scale),
             name="queries",
         )
 
@@ -176,6 +188,38 @@ class OutputBias(keras.layers.Layer):
 
     def compute_output_spec(self, inputs):
         return keras.KerasTensor(inputs.shape, dtype="float32")
+
+
+def initial_positions(position_init, scale):
+    """Return the initialiser of a table of positions `(max_length, channels)`.
+
+    Sinusoidal positions are sines and cosines of wavelengths from 2 positions to twice the length,
+    in geometric steps: neighbours are alike from the start, so that a small model need not spend
+    its first thousands of steps to learn from random vectors which positions are near each other.
+
+    Args:
+        position_init: "normal", truncated at two deviations, or "sinusoidal".
+        scale: float, standard deviation.
+    """
+    if position_init == "normal":
+        return keras.initializers.TruncatedNormal(stddev=scale)
+
+    def sinusoids(shape, dtype=None):
+        length, channels = shape
+        frequencies = np.geomspace(1 / (2 * length), 0.5, math.ceil(channels / 2))
+        phases = 2 * np.pi * np.arange(length)[:, None] * frequencies
+        table = np.concatenate([np.sin(phases), np.cos(phases)], axis=1)[:, :channels]
+        return ops.convert_to_tensor(scale * math.sqrt(2) * table, dtype=dtype)
+
+    return sinusoids
+
+
+def _check_position_init(position_init):
+    if position_init not in POSITION_INITS:
+        raise ValueError(
+            f"`position_init` must be one of {POSITION_INITS}. "
+            f"Received: position_init={position_init!r}."
+        )
 
 
 def first_rows(table, inputs):
