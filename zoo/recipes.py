@@ -324,4 +324,16 @@ RECIPES = {
         source="arXiv:2107.14795, GLUE: 10 epochs, batches of 16 to 64, rates of 1e-5 to 1e-4. "
         "Chosen here: AdamW, decay, warm-up by share instead of 200 steps",
     ),
+    "language_tiny": Recipe(
+        epochs=10,
+        batch_size=32,
+        optimizer="adamw",
+        learning_rate=2e-3,
+        schedule="cosine",
+        warmup_share=0.05,
+        weight_decay=0.01,
+        clip_global_norm=1.0,
+        beta_2=0.98,
+        source="chosen for tiny Shakespeare",
+    ),
 }
