@@ -101,8 +101,8 @@ class _Drawer:
 
     def _warp(self, key):
         def photograph(key):
-            index = tf.random.stateless_uniform((), key, 0, self.num_pairs, tf.int32)
-            return self._grid(index)[0][0]
+            index = tf.random.stateless_uniform((), key, 0, 2 * self.num_pairs, tf.int32)
+            return self._grid(index // 2)[0][index % 2]
 
         return warped_pair(key, self._frames, photograph, self._config.max_motion)
 

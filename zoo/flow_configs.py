@@ -5,6 +5,7 @@ This module loads neither Keras nor TensorFlow, so that listing the models is in
 
 from dataclasses import dataclass, field
 
+from perceiver_tf.choices import PATCH_INITIALIZERS
 from perceiver_tf.models.configs import PerceiverIOConfig
 from zoo.numerics import check_numerics
 
@@ -24,6 +25,7 @@ class OpticalFlowConfig:
         max_resolution: twice the highest frequency of each axis; None: `frame_shape`.
         patch_size: rows and columns of the patch around a pixel, odd.
         content_channels: width of the projected patches.
+        patch_initializer: of this projection, see `perceiver_tf.FlowInputs`.
         downscale: by which whole factor frames are made smaller before the model sees them; the
             flow is enlarged again. 1 or even.
         views_per_pair: training examples of one epoch for each pair of frames.
@@ -44,6 +46,7 @@ class OpticalFlowConfig:
     max_resolution: tuple[int, int] | None = None
     patch_size: int = 3
     content_channels: int = 64
+    patch_initializer: str = "random"
     downscale: int = 1
     views_per_pair: int = 1
     warp_share: float = 0.0
@@ -63,6 +66,8 @@ class OpticalFlowConfig:
         _require(self, "max_resolution", "None or (height, width)", sized)
         _require(self, "warp_share", "in [0, 1]", 0 <= self.warp_share <= 1)
         _require(self, "max_motion", "greater than 0", self.max_motion > 0)
+        known = self.patch_initializer in PATCH_INITIALIZERS
+        _require(self, "patch_initializer", f"one of {PATCH_INITIALIZERS}", known)
         check_numerics(self.numerics)
 
     @property

@@ -35,6 +35,7 @@ def optical_flow_model(config, name="optical_flow"):
         config.max_resolution or config.frame_shape,
         config.content_channels,
         config.patch_size,
+        config.patch_initializer,
         name="inputs",
     )
     described = adapter(frames)

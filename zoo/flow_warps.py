@@ -13,6 +13,7 @@ NUM_SHAPES = 3
 MAX_ZOOM = 1.6
 MAX_ROTATION = 0.5
 MAX_LINEAR_MOTION = 0.08
+POWER = 3.0
 _NUM_HARMONICS = 4
 
 
@@ -134,6 +135,7 @@ def warped_pair(key, frames, photograph, max_motion):
         float32 (2, height, width, 3) and float32 (height, width, 2).
     """
     points = frames.points
+    has_shapes = tf.cast(_uniform(tf.random.fold_in(key, -1), ()) > 0, tf.float32)
     first = second = flow = None
     for layer in range(1 + NUM_SHAPES):
         keys = tf.random.split(tf.random.fold_in(key, layer), 4)
@@ -146,9 +148,9 @@ def warped_pair(key, frames, photograph, max_motion):
             first, second, flow = before, after, motion
             continue
         inside = _random_shape(keys[3], frames)
-        mask = inside(points + motion)
+        mask = has_shapes * inside(points + motion)
         first = first + (before - first) * mask
-        second = second + (after - second) * inside(points)
+        second = second + (after - second) * has_shapes * inside(points)
         flow = tf.where(mask > 0.5, motion, flow)
     return tf.stack([first, second]), flow
 
@@ -178,7 +180,7 @@ def _smooth_motion(key, frames, max_motion):
     """
     keys = tf.random.split(key, 4)
     angle = 3.14159265 * _uniform(keys[0], ())
-    strength = tf.abs(_uniform(keys[1], (3,))) ** 3
+    strength = tf.abs(_uniform(keys[1], (3,))) ** POWER
     shift = max_motion * strength[0] * tf.stack([tf.cos(angle), tf.sin(angle)])
     linear = MAX_LINEAR_MOTION * strength[1] * _uniform(keys[2], (2, 2))
     bumps = 0.25 * max_motion * strength[2] * _uniform(keys[3], (3, 4, 2))
