@@ -14,7 +14,7 @@ from perceiver_tf.checkpoints.sizes import stored_shape
 from perceiver_tf.models.skeleton import measure_skeleton
 from zoo.configs import MODELS, configuration
 from zoo.errors import ZooError
-from zoo.huggingface_settings import huggingface_numerics, huggingface_settings, is_real_name
+from zoo.huggingface_settings import class_names, huggingface_numerics, huggingface_settings
 
 NAMES = {
     "masked_language": "perceiver_io_language",
@@ -26,6 +26,13 @@ NAMES = {
     "multimodal": "perceiver_io_multimodal",
 }
 _RESOLUTIONS = {"image_fourier": (224, 224), "image_conv": (56, 56), "flow": (368, 496)}
+_HEADS_OF_CLASSES = {
+    "text_classification": "outputs/bias",
+    "image_learned": "outputs/bias",
+    "image_fourier": "outputs/bias",
+    "image_conv": "outputs/bias",
+    "multimodal": "decoder/label_head/bias",
+}
 _SHOWN_FROM = 50_000_000  # bytes from which progress is shown
 
 
@@ -107,9 +114,12 @@ def numerics_of(source) -> str:
 
 def class_names_of(source) -> tuple[str, ...] | None:
     """Returns the names of the classes, or None where the checkpoint only numbers them."""
-    labels = opened(source).config.get("id2label") or {}
-    names = tuple(str(labels[index]) for index in sorted(labels, key=int))
-    return names if names and all(map(is_real_name, names)) else None
+    checkpoint = opened(source)
+    bias = _HEADS_OF_CLASSES.get(checkpoint.head)
+    if bias is None:
+        return None
+    with _errors_of_the_zoo():
+        return class_names(checkpoint, stored_shape(checkpoint, bias)[-1])
 
 
 def settings_of(source, name=None) -> dict[str, Any]:
@@ -206,15 +216,14 @@ def _sizes_around(checkpoint) -> dict[str, Any]:
         sizes["max_length"] = max_length
     elif head == "multimodal":
         sizes = {
-            "num_classes": stored_shape(checkpoint, "decoder/label_head/bias")[-1],
             "audio_patch": stored_shape(checkpoint, "decoder/audio_head/bias")[-1],
             "output_channels": stored_shape(checkpoint, "decoder/outputs/bias")[-1],
             "label_query_channels": stored_shape(checkpoint, "decoder/label_query/latents")[-1],
         }
     else:
         sizes = _sizes_around_images(checkpoint)
-    if head.startswith("image") or head == "text_classification":
-        sizes["num_classes"] = stored_shape(checkpoint, "outputs/bias")[-1]
+    if head in _HEADS_OF_CLASSES:
+        sizes["num_classes"] = stored_shape(checkpoint, _HEADS_OF_CLASSES[head])[-1]
     return sizes
 
 

@@ -1,6 +1,7 @@
 """From the config.json of transformers to fields of the zoo's configurations."""
 
 import re
+from contextlib import contextmanager
 
 from perceiver_tf.checkpoints.errors import CheckpointError
 
@@ -47,22 +48,51 @@ def huggingface_settings(checkpoint):
 
     Returns:
         dict of fields of `PerceiverIOConfig` and of the configuration around it.
+
+    Raises:
+        CheckpointError: if a field has another form.
     """
     settings = {
         field: _value(checkpoint, field)
         for field in ("num_blocks", "num_self_attention_heads", "num_cross_attention_heads")
     }
     settings["use_query_residual"] = bool(_value(checkpoint, "use_query_residual"))
-    if checkpoint.head == "flow":
-        settings["frame_shape"] = tuple(_value(checkpoint, "train_size"))
-    if checkpoint.head == "multimodal":
-        settings |= _clip(checkpoint)
+    with _damage(checkpoint):
+        if checkpoint.head == "flow":
+            settings["frame_shape"] = tuple(_value(checkpoint, "train_size"))
+        if checkpoint.head == "multimodal":
+            settings |= _clip(checkpoint)
     return settings
 
 
-def is_real_name(label) -> bool:
-    """Returns whether a label of config.json is more than a number."""
-    return _NUMBERED.fullmatch(label) is None
+def class_names(checkpoint, num_classes) -> tuple[str, ...] | None:
+    """Returns the names of the classes in `id2label`, or None where they are only numbered.
+
+    Raises:
+        CheckpointError: if `id2label` does not name as many classes as the model has.
+    """
+    labels = checkpoint.config.get("id2label") or {}
+    with _damage(checkpoint):
+        names = tuple(str(labels[index]) for index in sorted(labels, key=int))
+    if all(_NUMBERED.fullmatch(name) for name in names):
+        return None
+    if len(names) != num_classes:
+        raise CheckpointError(
+            f"The config.json of {checkpoint.source} must name {num_classes} classes. "
+            f"Received: id2label of {len(names)}."
+        )
+    return names
+
+
+@contextmanager
+def _damage(checkpoint):
+    """Makes what goes wrong with values of other types one clear error."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"The config.json of {checkpoint.source} has a field of the wrong form: {error}"
+        ) from error
 
 
 def _clip(checkpoint):

@@ -100,6 +100,21 @@ def test_class_names_are_those_of_the_checkpoint_if_they_are_names(tmp_path):
     assert checkpoints.class_names_of(folder) is None
 
 
+def test_config_of_another_form_is_refused(tmp_path):
+    for number, (head, field, value, message) in enumerate(
+        (
+            ("flow", "train_size", 5, "field of the wrong form"),
+            ("multimodal", "output_shape", [1, 2], "field of the wrong form"),
+            ("image_fourier", "id2label", {"a": "cat"}, "field of the wrong form"),
+            ("image_fourier", "id2label", {"0": "cat"}, "must name 5 classes"),
+            ("image_fourier", "num_blocks", 0, "`num_blocks` must be an integer of at least 1"),
+        )
+    ):
+        folder, stored = write(tmp_path / str(number), head, **{field: value})
+        with pytest.raises(zoo.ZooError, match=message):
+            checkpoints.convert(folder, **sizes(stored))
+
+
 def test_a_tensor_that_does_not_fit_is_named_and_nothing_is_changed(tmp_path):
     folder, stored = write(tmp_path / "model", "image_fourier")
     model = checkpoints.convert(folder, **sizes(stored)).model

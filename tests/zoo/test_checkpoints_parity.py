@@ -10,8 +10,10 @@ import json
 import keras
 import numpy as np
 import pytest
-from huggingface_models import FULL, inputs
+from huggingface_models import FULL, HEADS, SMALL, inputs
+from safetensors import safe_open
 
+from perceiver_tf.checkpoints import save_huggingface
 from zoo import checkpoints
 
 torch = pytest.importorskip("torch")
@@ -73,6 +75,42 @@ def test_full_size_model_equals_transformers(tmp_path, head):
     print(f"\n{head}: {json.dumps(differences)}")
     for absolute, relative, _ in differences.values():
         assert min(absolute, relative) <= 1e-4
+    _assert_bit_equal(tmp_path / "model", save_huggingface(model, tmp_path / "back"))
+
+
+def _assert_bit_equal(*folders):
+    before, after = (safe_open(path / "model.safetensors", "numpy") for path in folders)
+    assert sorted(before.keys()) == sorted(after.keys())
+    for name in before.keys():  # noqa: SIM118
+        np.testing.assert_array_equal(
+            before.get_tensor(name), after.get_tensor(name), err_msg=name, strict=True
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", SMALL)
+def test_transformers_reads_what_is_written(tmp_path, head):
+    import transformers
+    from write_huggingface_reference import build, run, small_shape
+
+    shape = small_shape(head, SMALL[head])
+    arrays = inputs(head, shape)
+    model = build(head, SMALL[head])
+    model.save_pretrained(tmp_path / "model")
+    settings = {"image_shape": shape} if "images" in arrays else {}
+    converted = checkpoints.convert(tmp_path / "model", **settings)
+    save_huggingface(converted.model, tmp_path / "back", converted.class_names)
+    again, loading = getattr(transformers, HEADS[head]).from_pretrained(
+        tmp_path / "back", output_loading_info=True
+    )
+    assert not loading["missing_keys"]
+    assert not loading["unexpected_keys"]
+    wanted, wanted_latents = run(head, model, arrays)
+    outputs, latents = run(head, again.eval(), arrays)
+    np.testing.assert_array_equal(latents, wanted_latents)
+    for name, output in outputs.items():
+        np.testing.assert_array_equal(output, wanted[name])
+    assert again.config.id2label == model.config.id2label
 
 
 def _difference(output, wanted):
