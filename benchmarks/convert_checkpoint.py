@@ -33,13 +33,14 @@ ctypes.CDLL(None).malloc_trim(0)
 before = resident("VmRSS")
 with open("/proc/self/clear_refs", "w") as record:
     record.write("5")
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 converted = checkpoints.convert(source)
 loaded, at_load = time.perf_counter() - start, resident("VmHWM") - before
 save_model_file(converted.model, target, converted.name, converted.overrides)
 seconds = time.perf_counter() - start
-print(json.dumps({"loaded": loaded, "seconds": seconds, "peak": resident("VmHWM") - before,
-                  "peak_loaded": at_load}))
+figures = {"loaded": loaded, "peak_loaded": at_load, "seconds": seconds}
+figures |= {"peak": resident("VmHWM") - before, "cpu": time.process_time() - cpu}
+print(json.dumps(figures))
 """
 
 
@@ -78,7 +79,8 @@ def main():
             print(
                 f"{source.name}: {size / 1e6:,.0f} MB; model with its weights after "
                 f"{figures['loaded']:.1f} s, {figures['peak_loaded'] / size:.2f} x its size; "
-                f"model file after {figures['seconds']:.1f} s, {figures['peak'] / size:.2f} x"
+                f"model file after {figures['seconds']:.1f} s ({figures['cpu']:.1f} s of CPU), "
+                f"{figures['peak'] / size:.2f} x"
             )
 
 
