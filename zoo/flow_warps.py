@@ -13,7 +13,7 @@ NUM_SHAPES = 3
 MAX_ZOOM = 1.6
 MAX_ROTATION = 0.5
 MAX_LINEAR_MOTION = 0.08
-POWER = 3.0
+MOTION_POWER = 1.5
 _NUM_HARMONICS = 4
 
 
@@ -176,11 +176,11 @@ def recoloured(key, pair):
 def _smooth_motion(key, frames, max_motion):
     """Returns the motion of all points, (height, width, 2): shift, linear part, soft bumps.
 
-    Small motions are much more frequent than large ones.
+    Small motions are more frequent than large ones.
     """
     keys = tf.random.split(key, 4)
     angle = 3.14159265 * _uniform(keys[0], ())
-    strength = tf.abs(_uniform(keys[1], (3,))) ** POWER
+    strength = tf.abs(_uniform(keys[1], (3,))) ** MOTION_POWER
     shift = max_motion * strength[0] * tf.stack([tf.cos(angle), tf.sin(angle)])
     linear = MAX_LINEAR_MOTION * strength[1] * _uniform(keys[2], (2, 2))
     bumps = 0.25 * max_motion * strength[2] * _uniform(keys[3], (3, 4, 2))
