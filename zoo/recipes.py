@@ -336,4 +336,25 @@ RECIPES = {
         beta_2=0.98,
         source="chosen for tiny Shakespeare",
     ),
+    "optical_flow": Recipe(
+        epochs=480,
+        batch_size=512,
+        optimizer="lamb",
+        learning_rate=4e-4,
+        schedule="cosine",
+        epsilon=1e-6,
+        source="arXiv:2107.14795, optical flow: AutoFlow, LAMB, rate, cosine, epochs, batch. Not "
+        "released: its data, here FlyingChairs; chosen here: no decay, no clipping",
+    ),
+    "optical_flow_tiny": Recipe(
+        epochs=32,
+        batch_size=32,
+        optimizer="adamw",
+        learning_rate=2e-3,
+        schedule="cosine",
+        warmup_share=0.04,
+        weight_decay=0.01,
+        clip_global_norm=1.0,
+        source="chosen for twelve pairs of FlyingChairs and warps of their frames",
+    ),
 }
