@@ -83,12 +83,13 @@ def _to_keras(args: argparse.Namespace) -> None:
             f"{args.source} is a Keras file already; `--to-huggingface` converts it to the format "
             "of transformers."
         )
-    converted = checkpoints.convert(args.source, args.name, **settings)
-    names = converted.class_names
-    save_model_file(converted.model, target, converted.name, converted.overrides, names)
     out = console()
+    out.print(Text(f"converting {args.source}"))
+    converted = checkpoints.convert(args.source, args.name, **settings)
     count = f"{converted.model.count_params():,} parameters"
     out.print(Text(f"{converted.name}, {count}, numerics {converted.config.numerics}"))
+    names = converted.class_names
+    save_model_file(converted.model, target, converted.name, converted.overrides, names)
     out.print(Text(f"wrote {target}"))
 
 
