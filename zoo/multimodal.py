@@ -1,5 +1,6 @@
 """Clips with sound: the pipeline of the multimodal autoencoder."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from zoo.spoken_digits import open_spoken_digits
 DIGITS = tuple("0123456789")
 
 
-def multimodal_pipeline(config, source_spec, *, skip_corrupt=False):
-    """Returns the pipeline of an autoencoder of clips on the given data.
+class ClipPipeline(ExamplePipeline):
+    """Delivers clips as inputs and targets, see `multimodal_models.multimodal_autoencoder`.
+
+    Training draws the points to decode anew in every epoch; held-out examples always have the
+    same. A label that is not known is all zeros.
 
     Args:
         config: `zoo.multimodal_configs.MultimodalAutoencoderConfig`.
@@ -26,54 +30,60 @@ def multimodal_pipeline(config, source_spec, *, skip_corrupt=False):
             a folder of clips with sound, or a text file that lists such, see
             `zoo.clip_files.list_clips`.
         skip_corrupt: bool. Leave out clips that cannot be read, are too short or mute.
-
-    Returns:
-        `zoo.example_pipeline.ExamplePipeline` of inputs and targets as the model has them, see
-        `zoo.multimodal_models.multimodal_autoencoder`. Training draws the points to decode anew in
-        every epoch; held-out examples always have the same. A label that is not known is all
-        zeros.
-
-    Raises:
-        ZooError: if there is no such data.
     """
-    text = os.fspath(source_spec)
-    preprocess = ClipPreprocess(
-        config.image_shape, config.num_audio_samples, config.frame_rate, config.sample_rate
-    )
-    images, plus, sounds = text.partition(".npz+")
-    if plus:
-        paths = Path(images + ".npz").expanduser(), Path(sounds).expanduser()
 
-        def open_digits():
-            clips = open_spoken_digits(*paths, config)
-            return {split: _split(config, preprocess, made) for split, made in clips.items()}
+    def __init__(self, config, source_spec, skip_corrupt=False):
+        self.config, self.source_spec = config, os.fspath(source_spec)
+        self.skip_corrupt = skip_corrupt
+        preprocess = ClipPreprocess(
+            config.image_shape, config.num_audio_samples, config.frame_rate, config.sample_rate
+        )
+        super().__init__(f"the clips {self.source_spec}", self._read, preprocess)
+        images, self._is_made, sounds = self.source_spec.partition(".npz+")
+        self._parts = Path(images + ".npz").expanduser(), Path(sounds).expanduser()
+        try:
+            names = self.classes_of_the_data()
+        except ZooError:  # the data may be elsewhere; it is needed for batches only
+            names = ()
+        self.class_names = names if len(names) == config.num_classes else None
 
-        return ExamplePipeline(text, open_digits, preprocess, DIGITS)
+    def classes_of_the_data(self):
+        """Returns the names of all classes that the data has, none if its clips have no label.
 
-    path = Path(text).expanduser()
+        Raises:
+            ZooError: if there is no such data.
+        """
+        return DIGITS if self._is_made else list_clips(Path(self.source_spec).expanduser())[1]
 
-    def open_files():
-        splits, class_names = list_clips(path)
-        if len(class_names) > config.num_classes:
-            raise ZooError(
-                f"The model must have an output for each class of the data. Received: "
-                f"{config.num_classes} outputs for the {len(class_names)} classes of {text}."
-            )
-        return {
-            split: _split(config, preprocess, StoredClips(clips, class_names, config, skip_corrupt))
-            for split, clips in splits.items()
-        }
+    def _read(self):
+        if self._is_made:
+            clips = open_spoken_digits(*self._parts, self.config)
+        else:
+            files, names = list_clips(Path(self.source_spec).expanduser())
+            if len(names) > self.config.num_classes:
+                raise ZooError(
+                    "The model must have an output for each class of the data. Received: "
+                    f"{self.config.num_classes} outputs for the {len(names)} classes of "
+                    f"{self.source_spec}."
+                )
+            clips = {
+                split: StoredClips(listed, names, self.config, self.skip_corrupt)
+                for split, listed in files.items()
+            }
+        return {split: _split(self.config, self.preprocess, of) for split, of in clips.items()}
 
-    return ExamplePipeline(text, open_files, preprocess, _class_names(path, config))
+
+def multimodal_pipeline(config, source_spec, *, skip_corrupt=False):
+    """Returns the `ClipPipeline` of an autoencoder of clips on the given data."""
+    return ClipPipeline(config, source_spec, skip_corrupt)
 
 
-def _class_names(path, config):
-    """Returns the names of the classes, or None if the data cannot say one for each output."""
-    try:
-        _, names = list_clips(path)
-    except ZooError:
-        return None
-    return names if len(names) == config.num_classes else None
+def with_classes_of_the_data(config, pipeline):
+    """Returns the configuration and the pipeline for as many classes as the data has, if any."""
+    names = pipeline.classes_of_the_data()
+    if names:
+        config = dataclasses.replace(config, num_classes=len(names))
+    return config, ClipPipeline(config, pipeline.source_spec, pipeline.skip_corrupt)
 
 
 def _split(config, preprocess, clips):
