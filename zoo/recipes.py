@@ -357,4 +357,25 @@ RECIPES = {
         clip_global_norm=1.0,
         source="chosen for twelve pairs of FlyingChairs and warps of their frames",
     ),
+    "multimodal": Recipe(
+        epochs=30,
+        batch_size=1024,
+        optimizer="adamw",
+        learning_rate=1e-3,
+        schedule="cosine",
+        warmup_share=0.02,
+        clip_global_norm=1.0,
+        source="arXiv:2107.14795, multimodal autoencoding: rate and batch. Not printed there and "
+        "chosen here: AdamW without decay, cosine, warm-up, clipping, epochs",
+    ),
+    "multimodal_tiny": Recipe(
+        epochs=3,
+        batch_size=32,
+        optimizer="adamw",
+        learning_rate=3e-3,
+        schedule="cosine",
+        warmup_share=0.05,
+        clip_global_norm=1.0,
+        source="chosen for bouncing digits with their names spoken",
+    ),
 }
