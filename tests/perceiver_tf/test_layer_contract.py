@@ -38,6 +38,7 @@ LAYERS = [
     ("TokenEmbedding", {"vocabulary_size": 9, "channels": 5}, (TOKENS,)),
     ("TokenInputs", {"max_length": 8}, (ROWS,)),
     ("TokenQueries", {"max_length": 8, "channels": 5}, (TOKENS,)),
+    ("TokenQueries", {"max_length": 8, "channels": 5, "position_init": "sinusoidal"}, (TOKENS,)),
     ("OutputBias", {}, (ROWS,)),
     ("SpaceToDepth", {"patch_shape": (4, 3)}, (IMAGES,)),
     ("MaskToken", {"num_channels": 9}, (ROWS,)),

@@ -69,6 +69,27 @@ def test_positions_are_added_and_cut_to_the_length(random):
     assert set(layer(content)) == {"content"}
 
 
+@pytest.mark.parametrize("channels", [6, 7])
+def test_sinusoidal_positions_make_neighbours_alike(channels):
+    layer = TokenInputs(40, 0.1, position_init="sinusoidal")
+    layer(np.zeros((1, 3, channels), "float32"))
+    positions = np.asarray(layer.positions)
+    assert positions.shape == (40, channels)
+    assert np.std(positions) == pytest.approx(0.1, rel=0.2)
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
+    assert np.diagonal(distances, 1).max() < np.diagonal(distances, 5).min()
+    assert (distances + np.eye(40) > 1e-3).all()  # no two positions are the same
+    queries = TokenQueries(40, channels, 0.1, "sinusoidal")
+    queries(np.zeros((1, 3)))
+    np.testing.assert_array_equal(queries.queries, positions)
+
+
+@pytest.mark.parametrize("make", [TokenInputs, lambda n, **k: TokenQueries(n, CHANNELS, **k)])
+def test_unknown_initial_positions_are_refused(make):
+    with pytest.raises(ValueError, match="`position_init` must be one of .*position_init='cosine'"):
+        make(4, position_init="cosine")
+
+
 def test_queries_are_the_first_of_the_table(random):
     layer = TokenQueries(MAX_LENGTH, CHANNELS)
     queries = layer(np.zeros((3, 4), "int32"))

@@ -107,6 +107,7 @@ def test_numerics_of_transformers_change_gelu_and_queries_at_padding(random):
         ({"max_length": 0}, "`max_length` must be at least 1.*max_length=0"),
         ({"token_channels": 1.5}, "`token_channels` must be at least 1.*1.5"),
         ({"window": 12}, "`window` must not be larger than `max_length`.*window=12, max_length=11"),
+        ({"position_init": "zeros"}, "`position_init` must be one of .*'zeros'"),
         ({"init_scale": 0}, "`init_scale` must be greater than 0.*init_scale=0"),
     ],
 )
