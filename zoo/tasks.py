@@ -13,6 +13,11 @@ from zoo import (
     image,
     image_models,
     image_training,
+    multimodal,
+    multimodal_losses,
+    multimodal_models,
+    multimodal_predict,
+    multimodal_served,
     predict,
     text,
     text_models,
@@ -23,6 +28,7 @@ from zoo import (
 from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
 from zoo.image_configs import ImageClassifierConfig
+from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.served_images import ServedClassifier
 from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
 
@@ -101,6 +107,16 @@ TASKS = {
         served=flow_served.ServedFlow,
         predict=flow_predict.predict_flow,
         signature="flow",
+    ),
+    MultimodalAutoencoderConfig: Task(
+        build_model=multimodal_models.multimodal_autoencoder,
+        build_pipeline=multimodal.multimodal_pipeline,
+        compiled=multimodal_losses.compiled,
+        headline="image_psnr",
+        served=multimodal_served.ServedAutoencoder,
+        predict=multimodal_predict.predict_clips,
+        signature="reconstruct",
+        adapted=multimodal.with_classes_of_the_data,
     ),
 }
 
