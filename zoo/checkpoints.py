@@ -12,7 +12,7 @@ from perceiver_tf.checkpoints import CheckpointError
 from perceiver_tf.checkpoints.checkpoint import Checkpoint
 from perceiver_tf.checkpoints.sizes import stored_shape
 from perceiver_tf.models.skeleton import measure_skeleton
-from zoo.configs import MODELS, configuration
+from zoo.configs import configuration
 from zoo.errors import ZooError
 from zoo.huggingface_settings import class_names, huggingface_numerics, huggingface_settings
 
@@ -138,11 +138,6 @@ def settings_of(source, name=None) -> dict[str, Any]:
     checkpoint = opened(source)
     name = name_of(checkpoint) if name is None else name
     config = configuration(name)
-    if type(config) is not type(MODELS[name_of(checkpoint)]):
-        raise ZooError(
-            f"{checkpoint.source} must be converted to a model like {name_of(checkpoint)}. "
-            f"Received: name={name!r}."
-        )
     with _errors_of_the_zoo():
         told = checkpoints.architecture_sizes(checkpoint) | _sizes_around(checkpoint)
         usual = checkpoints.architecture_sizes(_skeleton_of(config, name, checkpoint))
@@ -199,6 +194,11 @@ def _skeleton_of(config, name, checkpoint) -> Checkpoint:
     """Returns a checkpoint of the named model: the shapes of its tensors and no numbers."""
 
     def shapes(model):
+        if checkpoints.head_of(model) != checkpoint.head:
+            raise CheckpointError(
+                f"{checkpoint.source} must be converted to a model like {name_of(checkpoint)}. "
+                f"Received: name={name!r}."
+            )
         stored = [(checkpoint.names.stored(v.path), v.shape) for v in model.weights]
         return {tensor: layout.stored_shape(shape) for (tensor, layout), shape in stored}
 

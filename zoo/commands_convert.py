@@ -38,6 +38,11 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     target.add_argument(
         "--to-huggingface", metavar="FOLDER", help="the folder to write for transformers"
     )
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Adds what goes before that which the weights tell."""
     parser.add_argument(
         "--name", help="the model of the zoo that the weights are of (default: as they say)"
     )
@@ -108,6 +113,6 @@ def _to_huggingface(args: argparse.Namespace) -> None:
     entry, class_names = load_model_file(args.source)
     try:
         folder = save_huggingface(entry.model, args.to_huggingface, class_names)
-    except CheckpointError as error:
+    except (CheckpointError, OSError) as error:
         raise ZooError(str(error)) from error
     console().print(Text(f"wrote {folder}/config.json and {folder}/model.safetensors"))

@@ -18,6 +18,27 @@ _DEFAULTS = {
     "audio_samples_per_frame": 1920,
     "output_shape": (1, 16, 224, 224),
 }
+# What transformers' class of each kind has built in.
+_ONE_HEAD = {"num_decoder_heads": 1}
+_BUILT_IN = {
+    "masked_language": {"num_decoder_heads": 8, "use_decoder_query_residual": False},
+    "text_classification": {**_ONE_HEAD, "use_decoder_query_residual": True},
+    "image_learned": _ONE_HEAD,  # its residual is one of the numerics
+    "image_fourier": {**_ONE_HEAD, "use_decoder_query_residual": True},
+    "image_conv": {**_ONE_HEAD, "use_decoder_query_residual": True},
+    "flow": {**_ONE_HEAD, "use_decoder_query_residual": False, "patch_size": 3},
+    "multimodal": {
+        **_ONE_HEAD,
+        "use_decoder_query_residual": False,
+        "image_patch": (1, 4, 4),
+        "image_output_patch": (1, 1, 1),
+        "num_image_bands": 32,
+        "num_audio_bands": 192,
+        "min_input_padding": 4,
+        "min_query_padding": 2,
+        "masked": ("label",),
+    },
+}
 _TANH_GELUS = ("gelu_pytorch_tanh", "gelu_new", "gelu_fast")
 _NUMBERED = re.compile(r"LABEL_\d+")
 
@@ -57,6 +78,7 @@ def huggingface_settings(checkpoint):
         for field in ("num_blocks", "num_self_attention_heads", "num_cross_attention_heads")
     }
     settings["use_query_residual"] = bool(_value(checkpoint, "use_query_residual"))
+    settings |= _BUILT_IN[checkpoint.head]
     with _damage(checkpoint):
         if checkpoint.head == "flow":
             settings["frame_shape"] = tuple(_value(checkpoint, "train_size"))

@@ -37,15 +37,7 @@ def save_huggingface(model, folder, class_names=None):
             f"The folder to write must not exist yet, or be empty. Received: {folder}."
         )
     config = config_of(model, class_names)
-    head = head_of(model)
-    names = huggingface_names(head)
-    tensors = {}
-    for variable in model.weights:
-        name, layout = names.stored(variable.path)
-        array = layout.to_stored(np.asarray(variable))
-        tensors[name] = np.ascontiguousarray(array)
-    if head == "image_conv":
-        tensors[NUM_BATCHES] = np.zeros((), "int64")
+    tensors = _tensors(model)
     folder.parent.mkdir(parents=True, exist_ok=True)
     workplace = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -57,3 +49,16 @@ def save_huggingface(model, folder, class_names=None):
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
     return folder
+
+
+def _tensors(model):
+    """Return numpy arrays by the names that transformers has for them."""
+    head = head_of(model)
+    names, tensors = huggingface_names(head), {}
+    for variable in model.weights:
+        name, layout = names.stored(variable.path)
+        array = layout.to_stored(np.asarray(variable).astype("float32", copy=False))
+        tensors[name] = np.ascontiguousarray(array)
+    if head == "image_conv":
+        tensors[NUM_BATCHES] = np.zeros((), "int64")
+    return tensors
