@@ -93,6 +93,24 @@ def test_round_trip_is_bit_equal(small, tmp_path):
     assert checkpoints.class_names_of(tmp_path / "back") == converted.class_names
 
 
+@pytest.mark.parametrize(
+    ("head", "name", "settings"),
+    [
+        ("masked_language", "perceiver_io_language_tiny", {"window": 20}),
+        ("flow", "perceiver_io_flow_tiny", {}),
+    ],
+)
+def test_weights_set_what_a_named_model_has_otherwise(tmp_path, head, name, settings):
+    folder, stored = write(tmp_path / "model", head)
+    usual = checkpoints.convert(folder).model
+    named = checkpoints.convert(folder, name, **settings)
+    assert named.name == name
+    for one, other in zip(
+        outputs_and_latents(named.model, stored), outputs_and_latents(usual, stored), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_class_names_are_those_of_the_checkpoint_if_they_are_names(tmp_path):
     folder, _ = write(tmp_path / "named", "image_fourier")
     assert checkpoints.class_names_of(folder) == ("cat", "dog", "owl", "fox", "elk")
