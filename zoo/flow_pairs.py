@@ -87,52 +87,58 @@ def open_pairs(spec, skip_corrupt=False) -> dict[str, list[PairFiles]]:
             f"The data of optical flow must be a folder of frame pairs or {SAMPLES!r}. "
             f"Received: {spec}, {'a file' if folder.exists() else 'not found'}."
         )
-    names = sorted(entry.name for entry in folder.iterdir())
-    found = [match for match in map(_FIRST_FRAME.fullmatch, names) if match]
-    found = [match for match in found if match.group(2).lower() in FRAME_SUFFIXES]
+    found = [_FIRST_FRAME.fullmatch(name) for name in sorted(os.listdir(folder))]
+    found = [match.groups() for match in found if match]
+    found = [(name, suffix) for name, suffix in found if suffix.lower() in FRAME_SUFFIXES]
+    if len(found) < 2:
+        raise ZooError(
+            f"{folder} must hold at least two frame pairs, each NAME_img1.png, NAME_img2.png and "
+            f"NAME_flow.flo. Received: {len(found)}."
+        )
+    is_test = _is_test(folder, [name for name, _ in found])
+    return {
+        split: _pairs(
+            folder,
+            [names for names, test in zip(found, is_test, strict=True) if test is side],
+            skip_corrupt,
+        )
+        for split, side in (("train", False), ("test", True))
+    }
+
+
+def _pairs(folder, found, skip_corrupt):
+    """Returns the pairs of which all files are there."""
     pairs = []
-    for match in found:
+    for name, suffix in found:
+        first, second = (folder / f"{name}_img{number}{suffix}" for number in (1, 2))
+        flow = folder / f"{name}_flow.flo"
         try:
-            pairs.append(_pair(folder, *match.groups()))
+            if not second.is_file():
+                raise ZooError(f"The second frame of {first} is missing: {second}.")
+            pairs.append(PairFiles(name, str(first), str(second), str(flow), flo_size(flow)))
         except ZooError:
             if not skip_corrupt:
                 raise
-    if len(pairs) < 2:
-        raise ZooError(
-            f"{folder} must hold at least two frame pairs, each NAME_img1.png, NAME_img2.png and "
-            f"NAME_flow.flo. Received: {len(pairs)}."
-        )
-    return _split(folder, pairs)
+    if not pairs:
+        raise ZooError(f"None of the {len(found)} frame pairs in {folder} can be read.")
+    return pairs
 
 
-def _pair(folder, name, suffix):
-    """Returns a pair whose files are all there, and whose frames are as large as its flow."""
-    first, second = (folder / f"{name}_img{number}{suffix}" for number in (1, 2))
-    flow = folder / f"{name}_flow.flo"
-    if not second.is_file():
-        raise ZooError(f"The second frame of {first} is missing: {second}.")
-    size = flo_size(flow)
-    return PairFiles(name, str(first), str(second), str(flow), size)
-
-
-def _split(folder, pairs):
+def _is_test(folder, names):
+    """Returns of each pair whether it is held out."""
     for path in (folder / SPLIT_FILE, folder.parent / SPLIT_FILE):
         if path.is_file():
-            is_test = [number == "2" for number in path.read_text().split()]
-            if len(is_test) != len(pairs):
+            numbers = path.read_text().split()
+            if len(numbers) != len(names) or set(numbers) != {"1", "2"}:
                 raise ZooError(
-                    f"{path} must have one number for each of the {len(pairs)} pairs. "
-                    f"Received: {len(is_test)}."
+                    f"{path} must have one number, 1 or 2, for each of the {len(names)} pairs, "
+                    f"and both. Received: {len(numbers)} entries."
                 )
-            break
-    else:
-        hashes = [_unit_hash(pair.name) for pair in pairs]
-        limit = min(max(TEST_SHARE, min(hashes) * (1 + 1e-9)), max(hashes))
-        is_test = [value < limit for value in hashes]
-    return {
-        "train": [pair for pair, test in zip(pairs, is_test, strict=True) if not test],
-        "test": [pair for pair, test in zip(pairs, is_test, strict=True) if test],
-    }
+            return [number == "2" for number in numbers]
+    hashes = [_unit_hash(name) for name in names]
+    # At least one pair is held out, and not all are.
+    limit = min(max(TEST_SHARE, min(hashes) * (1 + 1e-9)), max(hashes))
+    return [value < limit for value in hashes]
 
 
 def _unit_hash(name):

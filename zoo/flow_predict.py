@@ -132,10 +132,12 @@ def _print(console, pairs, skipped, out) -> None:
         cells = [pair["first"], pair["second"]]
         cells += [f"{pair['mean_motion']:.2f} px", f"{pair['max_motion']:.2f} px"]
         if out is not None:
-            cells.append(f"{pair['flow_file']}, {Path(pair['picture_file']).name}")
+            cells.append(f"{Path(pair['flow_file']).stem}.{{flo,png}}")
         table.add_row(*map(Text, cells))
     console.print(table)
     if out is None:
         console.print("Nothing was written: --out FOLDER writes .flo files and pictures.")
+    else:
+        console.print(Text(f"Wrote {len(pairs)} .flo files and pictures to {out}"))
     for item in skipped:
         console.print(Text(f"Left out: {item['reason']}"))

@@ -57,6 +57,11 @@ def tiled_flow(model, frames, tile_shape, min_overlap):
     flat = tf.reshape(frames, (2 * batch_size, height, width, channels))
     flat = repeat_border(flat, sides[0], sides[1])
     frames = tf.reshape(flat, (batch_size, 2, sides[0], sides[1], 3))
+    return _blended(model, frames, sides, tile_shape, min_overlap)[:, :height, :width]
+
+
+def _blended(model, frames, sides, tile_shape, min_overlap):
+    """Returns the flow of frames of `sides` that are at least as large as a tile."""
     tops, lefts = (tile_starts(sides[axis], tile_shape[axis], min_overlap) for axis in range(2))
     tops, lefts = (tf.reshape(x, (-1,)) for x in tf.meshgrid(tops, lefts, indexing="ij"))
     weights = tile_weights(*tile_shape)
@@ -65,15 +70,15 @@ def tiled_flow(model, frames, tile_shape, min_overlap):
         top, left = tops[index], lefts[index]
         bottom, right = top + tile_shape[0], left + tile_shape[1]
         tile = tf.ensure_shape(frames[:, :, top:bottom, left:right], (None, 2, *tile_shape, 3))
-        flow = model(tile)
         around = [[top, sides[0] - bottom], [left, sides[1] - right], [0, 0]]
-        total += tf.pad(flow * weights, [[0, 0], *around])
+        total += tf.pad(model(tile) * weights, [[0, 0], *around])
         return index + 1, total, total_weight + tf.pad(weights, around)
 
+    shape = tf.stack([tf.shape(frames)[0], sides[0], sides[1], 2])
     _, total, total_weight = tf.while_loop(
         lambda index, *_: index < tf.size(tops),
         add_tile,
-        (0, tf.zeros((batch_size, sides[0], sides[1], 2)), tf.zeros((sides[0], sides[1], 1))),
+        (0, tf.zeros(shape), tf.zeros(tf.stack([sides[0], sides[1], 1]))),
         shape_invariants=(
             tf.TensorShape(()),
             tf.TensorShape((None, None, None, 2)),
@@ -81,4 +86,4 @@ def tiled_flow(model, frames, tile_shape, min_overlap):
         ),
         parallel_iterations=1,
     )
-    return (total / total_weight)[:, :height, :width]
+    return total / total_weight

@@ -5,6 +5,7 @@ All of this is made of TensorFlow's operations and draws from keys alone. Points
 pixel at (0, 0). The motion of a point of the first frame says how far it moves to the second.
 """
 
+import math
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -12,8 +13,8 @@ import tensorflow as tf
 NUM_SHAPES = 3
 MAX_ZOOM = 1.6
 MAX_ROTATION = 0.5
-MAX_LINEAR_MOTION = 0.08
-MOTION_POWER = 1.5
+MAX_LINEAR_MOTION = 0.15
+SHIFT_POWER = 1.5
 _NUM_HARMONICS = 4
 
 
@@ -176,14 +177,14 @@ def recoloured(key, pair):
 def _smooth_motion(key, frames, max_motion):
     """Returns the motion of all points, (height, width, 2): shift, linear part, soft bumps.
 
-    Small motions are more frequent than large ones.
+    Small shifts are more frequent than large ones.
     """
     keys = tf.random.split(key, 4)
-    angle = 3.14159265 * _uniform(keys[0], ())
-    strength = tf.abs(_uniform(keys[1], (3,))) ** MOTION_POWER
-    shift = max_motion * strength[0] * tf.stack([tf.cos(angle), tf.sin(angle)])
+    angle = math.pi * _uniform(keys[0], ())
+    strength = tf.abs(_uniform(keys[1], (3,)))
+    shift = max_motion * strength[0] ** SHIFT_POWER * tf.stack([tf.cos(angle), tf.sin(angle)])
     linear = MAX_LINEAR_MOTION * strength[1] * _uniform(keys[2], (2, 2))
-    bumps = 0.25 * max_motion * strength[2] * _uniform(keys[3], (3, 4, 2))
+    bumps = 0.35 * max_motion * strength[2] * _uniform(keys[3], (3, 4, 2))
     bumps = tf.image.resize(bumps, (frames.height, frames.width), method="bicubic")
     return shift + tf.linalg.matvec(linear, frames.points - frames.centre) + bumps
 
@@ -199,13 +200,13 @@ def _random_shape(key, frames):
     side = float(min(frames.height, frames.width))
     radii = side * (0.04 + 0.36 * tf.abs(_uniform(keys[1], (2,))) ** 1.5)
     amplitude, phase = tf.unstack(_uniform(keys[2], (2, _NUM_HARMONICS)))
-    turn = 3.14159265 * _uniform(keys[3], ())
+    turn = math.pi * _uniform(keys[3], ())
     harmonics = tf.range(1.0, _NUM_HARMONICS + 1.0)
 
     def inside(points):
         x, y = tf.unstack(points - middle, axis=-1)
         x, y = x * tf.cos(turn) + y * tf.sin(turn), y * tf.cos(turn) - x * tf.sin(turn)
-        angles = tf.atan2(y, x)[..., None] * harmonics + 3.14159265 * phase
+        angles = tf.atan2(y, x)[..., None] * harmonics + math.pi * phase
         radius = 1.0 + 0.3 * tf.reduce_mean(amplitude * tf.cos(angles), axis=-1)
         distance = tf.sqrt((x / radii[0]) ** 2 + (y / radii[1]) ** 2 + 1e-9)
         return tf.clip_by_value((radius - distance) * tf.reduce_min(radii) + 0.5, 0.0, 1.0)[

@@ -192,7 +192,7 @@ def test_flying_chairs_split_file_decides(folder):
     pipeline = flow_pipeline(config(), folder)
     assert (pipeline.num_examples("train"), pipeline.num_examples("test")) == (9, 3)
     (folder / "FlyingChairs_train_val.txt").write_text("1\n2\n")
-    with pytest.raises(ZooError, match="one number for each of the 6 pairs. Received: 2"):
+    with pytest.raises(ZooError, match="one number, 1 or 2, for each of the 6 pairs.*Received: 2"):
         flow_pipeline(config(), folder).num_examples("train")
 
 
@@ -212,7 +212,7 @@ def test_pairs_of_several_sizes_are_read_one_by_one(folder):
 
 
 def remove_second(folder):
-    (folder / "00002_img2.png").unlink()
+    (folder / "00000_img2.png").unlink()
 
 
 def truncate_frame(folder):
@@ -231,7 +231,7 @@ def damage_flow(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (remove_second, "second frame of .*00002_img1.png is missing"),
+        (remove_second, "second frame of .*00000_img1.png is missing"),
         (truncate_frame, "Cannot read the frames of .*00003"),
         (resize_frame, "frames of .*00004: they must be complete images of 20 x 30"),
         (damage_flow, "00004_flow.flo: it is no .flo file"),

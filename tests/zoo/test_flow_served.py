@@ -100,7 +100,7 @@ def test_predictions_of_consecutive_frames_are_written(files, frames, tmp_path):
         motion = np.hypot(flow[..., 0], flow[..., 1])
         np.testing.assert_allclose(pair["mean_motion"], motion.mean(), rtol=1e-5)
         assert (pair["height"], pair["width"]) == (13, 19)
-        assert f"{motion.max():.2f} px" in printed and f"{name}.png" in printed
+        assert f"{motion.max():.2f} px" in printed and name in printed
 
 
 def test_frames_are_never_overwritten(files, frames, tmp_path):
