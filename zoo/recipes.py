@@ -348,9 +348,9 @@ RECIPES = {
     ),
     "optical_flow_tiny": Recipe(
         epochs=32,
-        batch_size=32,
+        batch_size=16,
         optimizer="adamw",
-        learning_rate=2e-3,
+        learning_rate=1.5e-3,
         schedule="cosine",
         warmup_share=0.04,
         weight_decay=0.01,
