@@ -130,7 +130,7 @@ def _results(function, readable, skipped, skip_corrupt):
 def _skip(text, error, skipped, skip_corrupt):
     if not skip_corrupt:
         raise ZooError(
-            f"{error} In: {_shortened(text)}. Pass --skip-corrupt to predict the other texts."
+            f"{error} In: {_shortened(text)!r}. Pass --skip-corrupt to predict the other texts."
         ) from error
     skipped.append({"text": _shortened(text), "reason": str(error)})
 
@@ -145,7 +145,7 @@ def _encoded(text):
 
 
 def _require_mask(text):
-    if not _MASK.search(text):
+    if text and not _MASK.search(text):
         raise ZooError("A text to fill in must contain [MASK], or [MASK:n] for n bytes.")
 
 

@@ -181,8 +181,8 @@ def test_predict_names_the_best_classes(classifier):
 
 
 BAD_TEXTS = {
-    "no mask": r"must contain \[MASK\].*In: no mask",
-    "": "must contain",
+    "no mask": r"must contain \[MASK\].*In: 'no mask'",
+    "": "must not be empty. In: ''",
     "x" * 12 + "[MASK]": "must not be longer than what the model takes .*here 11",
     "\udcff[MASK]": "must be valid UTF-8. Received: an invalid byte at 0",
     "a[MASK:0]": "must hide at least one byte",
