@@ -58,8 +58,9 @@ def fourier_features(coordinates, num_frequency_bands, max_resolution, include_c
     phases = []
     for axis, resolution in enumerate(max_resolution):
         frequencies = np.linspace(1.0, resolution / 2, num_frequency_bands, dtype="float32")
-        phases.append(coordinates[..., axis : axis + 1] * (frequencies * np.float32(math.pi)))
-    phases = ops.concatenate(phases, axis=-1)
+        phases.append(coordinates[..., axis : axis + 1] * frequencies)
+    # In this order, as in the released code: of phases of thousands, float32 rounds visibly.
+    phases = ops.concatenate(phases, axis=-1) * np.float32(math.pi)
     features = [coordinates] if include_coordinates else []
     return ops.concatenate([*features, ops.sin(phases), ops.cos(phases)], axis=-1)
 
