@@ -79,19 +79,22 @@ def read_labelled(source, check, *, skip_corrupt=False):
         rows = {"train": rows["train"][:cut], "validation": rows["train"][cut:]}
         rows = {name: part for name, part in rows.items() if part}
     names = sorted({label for _, label, _ in rows["train"]}, key=_label_order)
-    numbers = {name: number for number, name in enumerate(names)}
-    splits = {}
-    for split, part in rows.items():
-        known = [(text, label, place) for text, label, place in part if label in numbers]
-        if len(known) < len(part) and not skip_corrupt:
-            label, place = next(row[1:] for row in part if row[1] not in numbers)
-            raise ZooError(
-                f"A label must be one of the training data's, {', '.join(names)}. "
-                f"Received: {label!r} in {place}."
-            )
-        labels = np.array([numbers[label] for _, label, _ in known], np.int32)
-        splits[split] = LabelledTexts(tuple(text for text, _, _ in known), labels)
+    splits = {name: _numbered(part, names, skip_corrupt) for name, part in rows.items()}
     return splits, tuple(names)
+
+
+def _numbered(rows, names, skip_corrupt):
+    """Returns the `LabelledTexts` of a list of (sentence, label, where it is)."""
+    numbers = {name: number for number, name in enumerate(names)}
+    known = [(text, numbers[label]) for text, label, _ in rows if label in numbers]
+    if len(known) < len(rows) and not skip_corrupt:
+        label, place = next(row[1:] for row in rows if row[1] not in numbers)
+        raise ZooError(
+            f"A label must be one of the training data's, {', '.join(names)}. "
+            f"Received: {label!r} in {place}."
+        )
+    texts = tuple(text for text, _ in known)
+    return LabelledTexts(texts, np.array([number for _, number in known], np.int32))
 
 
 def _read_utf8(path, skip_corrupt=False):
