@@ -33,6 +33,11 @@ LAYERS = [
     ),
     ("ModalityPadding", {"num_channels": 9}, (ROWS,)),
     ("FlowInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (FRAMES,)),
+    (
+        "FlowInputs",
+        {"num_frequency_bands": 3, "max_resolution": (8, 8), "initializer": "spectral"},
+        (FRAMES,),
+    ),
     ("PointInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8, 8)}, (POINTS,)),
     ("FourierQueries", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
     ("TokenEmbedding", {"vocabulary_size": 9, "channels": 5}, (TOKENS,)),
