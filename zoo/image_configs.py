@@ -174,7 +174,7 @@ IMAGE_MODELS = {
         recipe="digits",
     ),
     "perceiver_mnist_small": ImageClassifierConfig(
-        summary="28 x 28 raw pixels, trains in twenty minutes on two cores",
+        summary="28 x 28 raw pixels, trains in under half an hour on two cores",
         source="sized for MNIST, also with its pixels in another order",
         parameters=306_784,
         architecture=PerceiverConfig(

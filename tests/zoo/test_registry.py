@@ -25,6 +25,9 @@ PARAMETERS = {
     "perceiver_io_language_sentencepiece": 223_155_456,
     "perceiver_io_language_large": 425_607_430,
     "perceiver_io_language_classifier": 206_098_690,
+    "perceiver_io_language_tiny": 409_638,
+    "perceiver_io_flow_tiny": 337_722,
+    "perceiver_io_multimodal_tiny": 388_772,
     "perceiver_io_flow": 41_057_134,
     "perceiver_io_multimodal": 19_858_855,
 }
