@@ -13,8 +13,8 @@ import tensorflow as tf
 
 import zoo
 from zoo.cli import main
-from zoo.image_configs import IMAGE_MODELS as MODELS
 from zoo.costs import costs, num_weights
+from zoo.image_configs import IMAGE_MODELS as MODELS
 
 # Runs one forward pass or training step and prints, in bytes, how far the resident memory rises
 # above where it was. The model has run before, at the same size, so that code, graphs and state
