@@ -325,7 +325,7 @@ RECIPES = {
         "Chosen here: AdamW, decay, warm-up by share instead of 200 steps",
     ),
     "language_tiny": Recipe(
-        epochs=10,
+        epochs=20,
         batch_size=32,
         optimizer="adamw",
         learning_rate=2e-3,
