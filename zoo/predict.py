@@ -144,7 +144,7 @@ def _print(console, found: Predictions) -> None:
     if found.skipped:
         console.print(f"Left out, as they could not be read: {len(found.skipped)}")
         for file, reason in found.skipped.items():
-            console.print(Text(f"  {file}: {reason}"))
+            console.print(Text(f"  {file}: {reason}"), soft_wrap=True)
 
 
 def _read(files, top, batch_size, skip_corrupt):

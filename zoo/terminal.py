@@ -15,7 +15,7 @@ from rich.console import Console
 
 from zoo.errors import ZooError
 
-_PIPED_WIDTH = 160
+_PIPED_WIDTH = 200
 
 
 def add_command(
