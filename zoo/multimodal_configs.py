@@ -157,7 +157,7 @@ MULTIMODAL_MODELS = {
     "perceiver_io_multimodal_tiny": MultimodalAutoencoderConfig(
         summary="8 frames of 32 x 32 and half a second of sound, trains in minutes on two cores",
         source="sized for bouncing digits with their names spoken",
-        parameters=388_772,
+        parameters=413_860,
         architecture=PerceiverIOConfig(
             num_latents=32,
             latent_channels=128,
@@ -171,6 +171,8 @@ MULTIMODAL_MODELS = {
             decoder_qk_channels=128,
             decoder_v_channels=128,
             use_decoder_query_residual=False,
+            # Latents that differ from the start learn sooner where to look.
+            latent_init_scale=1.0,
         ),
         image_shape=(8, 32, 32, 1),
         num_audio_samples=4096,
@@ -178,12 +180,12 @@ MULTIMODAL_MODELS = {
         frame_rate=15.625,
         sample_rate=8000,
         image_patch=(2, 4, 4),
-        audio_patch=64,
+        audio_patch=128,
         image_output_patch=(2, 4, 4),
         num_image_bands=8,
         image_max_resolution=(4, 8, 8),
         num_audio_bands=32,
-        audio_max_resolution=64,
+        audio_max_resolution=32,
         min_query_padding=4,
         label_query_channels=64,
         output_channels=128,

@@ -369,10 +369,10 @@ RECIPES = {
         "chosen here: AdamW without decay, cosine, warm-up, clipping, epochs",
     ),
     "multimodal_tiny": Recipe(
-        epochs=3,
-        batch_size=32,
+        epochs=2,
+        batch_size=16,
         optimizer="adamw",
-        learning_rate=3e-3,
+        learning_rate=4e-3,
         schedule="cosine",
         warmup_share=0.05,
         clip_global_norm=1.0,
