@@ -91,7 +91,8 @@ def repeated_with(layers, function):
         The function, repeated in the backward pass.
     """
     variables = [variable for layer in layers for variable in layer.variables]
-    weights = [ops.convert_to_tensor(variable) for variable in variables]
+    # A copy: without a graph, the conversion gives the variable itself.
+    weights = [ops.copy(variable) for variable in variables]
 
     @keras.remat
     def repeated(*arguments):

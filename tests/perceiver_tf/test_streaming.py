@@ -115,6 +115,25 @@ def test_blocks_take_the_exact_maximum_where_the_bound_is_loose(
         np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("decodes", [False, True], ids=["encoder", "decoder"])
+def test_gradients_in_blocks_are_the_same_without_a_graph(random, monkeypatch, decodes):
+    grid = describe(random, (5, 7))
+    rows = random.normal(size=(B, 4, 8)).astype("float32")
+    queries, inputs = (grid, rows) if decodes else (rows, grid)
+    layer = CrossAttend(num_heads=1, qk_channels=6, use_query_residual=not decodes)
+    layer(queries, inputs)
+    reference.randomise(layer, random)
+
+    def gradients(block_bytes):
+        monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(layer(queries, inputs)))
+        return tape.gradient(loss, layer.trainable_variables, unconnected_gradients="zero")
+
+    for found, expected in zip(gradients(TINY), gradients(HUGE), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_blocks_fit_their_memory():
     row_bytes = 4 * 512 * 4096
     length = reading.block_length(4096, row_bytes)
