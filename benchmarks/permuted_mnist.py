@@ -22,7 +22,8 @@ import tensorflow as tf
 
 import zoo
 from zoo.commands_runs import parse_settings
-from zoo.recipes import RECIPES, build_loss, build_optimizer
+from zoo.optimizers import build_loss, build_optimizer
+from zoo.recipes import RECIPES
 
 
 def permuted(batches, permutation):

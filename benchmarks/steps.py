@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo
-from zoo.recipes import RECIPES, build_loss, build_optimizer
+from zoo.optimizers import build_loss, build_optimizer
+from zoo.recipes import RECIPES
 
 CONTENDERS = {
     "dense": {"cross_attention_implementation": "dense"},

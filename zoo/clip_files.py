@@ -1,6 +1,5 @@
 """Clips in folders: which files there are, and what is in them, kept in memory."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import tensorflow as tf
 
 from zoo.clips import SUFFIXES, read_clip
 from zoo.errors import ZooError
+from zoo.held_out import unit_hash
 
 SPLITS = ("train", "validation", "test")
 TEST_SHARE = 0.2
@@ -68,11 +68,8 @@ def _in_folder(folder):
 
 
 def _split_by_name(clips):
-    def is_test(path):
-        return int(hashlib.sha256(path.name.encode()).hexdigest()[:8], 16) / 2**32 < TEST_SHARE
-
-    test = [clip for clip in clips if is_test(clip[0])]
-    train = [clip for clip in clips if not is_test(clip[0])]
+    test = [clip for clip in clips if unit_hash(clip[0].name) < TEST_SHARE]
+    train = [clip for clip in clips if unit_hash(clip[0].name) >= TEST_SHARE]
     if not test or not train:  # too few to hold any out
         return {"train": clips}
     return {"train": train, "test": test}

@@ -11,7 +11,7 @@ def get_strategy(name: str = "auto"):
     Create the model and its optimiser, and call `compile`, inside `strategy.scope()`.
 
     Several devices give the weights of one, up to the order of float32 sums, with two exceptions:
-    clipping (see `zoo.recipes.build_optimizer`), and a last batch that the devices cannot share
+    clipping (see `zoo.optimizers.build_optimizer`), and a last batch that the devices cannot share
     evenly: Keras averages over the devices, so an example on the device with fewer counts more.
 
     Args:

@@ -1,6 +1,5 @@
 """Where frame pairs come from: a folder with `.flo` files, or sample photographs without any."""
 
-import hashlib
 import importlib.resources
 import os
 import re
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from zoo.errors import ZooError
 from zoo.flow_files import decode_flo, flo_size, read_frame
+from zoo.held_out import unit_hash
 from zoo.pipeline import require_readable
 
 SAMPLES = "samples"
@@ -135,15 +135,10 @@ def _is_test(folder, names):
                     f"and both. Received: {len(numbers)} entries."
                 )
             return [number == "2" for number in numbers]
-    hashes = [_unit_hash(name) for name in names]
+    hashes = [unit_hash(name) for name in names]
     # At least one pair is held out, and not all are.
     limit = min(max(TEST_SHARE, min(hashes) * (1 + 1e-9)), max(hashes))
     return [value < limit for value in hashes]
-
-
-def _unit_hash(name):
-    """Returns a number in [0, 1) that depends on the name only, on any platform."""
-    return int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16) / 2**256
 
 
 def _sample_photographs():

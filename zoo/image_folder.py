@@ -1,12 +1,12 @@
 """Images in folders, one folder for each class."""
 
-import hashlib
 import os
 
 import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.held_out import unit_hash
 from zoo.image_arrays import ImageSource, array_examples, in_main_memory, order
 from zoo.pipeline import require_readable, unreadable_file
 
@@ -248,18 +248,12 @@ def _split_by_name(path, files_by_class):
     """
     by_class = {"train": {}, "test": {}}
     for name, files in files_by_class.items():
-        ranked = sorted((_unit_hash(os.path.relpath(file, path)), file) for file in files)
+        ranked = sorted((unit_hash(os.path.relpath(file, path)), file) for file in files)
         num_test = sum(value < TEST_SHARE for value, _ in ranked)
         num_test = min(max(num_test, 1), len(ranked) - 1)
         by_class["test"][name] = sorted(file for _, file in ranked[:num_test])
         by_class["train"][name] = sorted(file for _, file in ranked[num_test:])
     return by_class
-
-
-def _unit_hash(name):
-    """Returns a number in [0, 1) that depends on the name only, on any platform."""
-    digest = hashlib.sha256(name.replace(os.sep, "/").encode("utf-8", "surrogateescape"))
-    return int.from_bytes(digest.digest()[:8], "big") / 2**64
 
 
 def _with_labels(files_by_class, class_names):

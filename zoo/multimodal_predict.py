@@ -10,6 +10,8 @@ from rich.table import Table
 from zoo.clip_pictures import clip_sheet
 from zoo.clips import read_clip, write_clip
 from zoo.errors import ZooError
+from zoo.image import GREY_WEIGHTS
+from zoo.labels import best_labels, served_class_names
 
 
 def predict_clips(
@@ -41,9 +43,7 @@ def predict_clips(
     if top < 1:
         raise ZooError(f"`top` must be at least 1. Received: top={top}.")
     form = {name: value.numpy().item() for name, value in endpoints["clip_format"]().items()}
-    names = None
-    if "class_names" in endpoints:
-        names = [name.decode() for name in endpoints["class_names"]()["class_names"].numpy()]
+    names = served_class_names(endpoints)
     clips: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     for item in items:
@@ -85,11 +85,7 @@ def _reconstruct(reconstruct, video, audio, form, names, top):
     outputs = {name: value.numpy()[0] for name, value in reconstruct(**tensors).items()}
     shown = video if outputs["video"].shape[-1] == 3 else _grey(video)
     error = np.mean(np.square(shown.astype("float64") - outputs["video"]))
-    scores = outputs["scores"]
-    best = [
-        {"label": names[i] if names else str(i), "score": float(scores[i])}
-        for i in np.argsort(-scores, kind="stable")[:top]
-    ]
+    best = best_labels(outputs["scores"], names, top)
     l1 = None if audio is None else float(np.mean(np.abs(audio - outputs["audio"])))
     return {
         "label": best[0]["label"],
@@ -101,7 +97,7 @@ def _reconstruct(reconstruct, video, audio, form, names, top):
 
 
 def _grey(video):
-    return np.round(video @ np.array([0.299, 0.587, 0.114]))[..., None].astype("uint8")
+    return np.round(video @ np.array(GREY_WEIGHTS))[..., None].astype("uint8")
 
 
 def _write(folder, clips, clip, outputs, form):

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from zoo.labels import checked_class_names, with_best_label
 from zoo.multimodal_models import reconstructor
 
 
@@ -20,14 +21,9 @@ class ServedAutoencoder:
 
     def __init__(self, model, preprocess, class_names=None):
         num_classes = model.output["label"].shape[-1]
-        if class_names is not None and len(class_names) != num_classes:
-            raise ValueError(
-                "`class_names` must hold one name for each of the model's classes. "
-                f"Received: {len(class_names)} names for {num_classes} classes."
-            )
         self.model = reconstructor(model)
         self.preprocess = preprocess
-        self.class_names = None if class_names is None else tuple(class_names)
+        self.class_names = checked_class_names(class_names, num_classes)
         # What `reconstruct` takes, in this order.
         self._seen = [name for name in ("image", "audio", "label") if name in self.model.input]
 
@@ -79,9 +75,7 @@ class ServedAutoencoder:
             "audio": self.preprocess.sound(outputs["audio"]),
             "scores": scores,
         }
-        if self.class_names is not None:
-            served["label"] = tf.gather(self.class_names, tf.argmax(scores, axis=-1))
-        return served
+        return with_best_label(served, self.class_names)
 
     def clip_format(self):
         """Returns what clips must be like.

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.errors import ZooError
+from zoo.labels import best_labels, served_class_names
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,7 @@ def _predict(endpoints, contents, skipped, top, batch_size, skip_corrupt) -> Pre
         _raise_first(skipped, skip_corrupt)
     if skipped and not scored:
         raise ZooError(f"None of the files could be predicted. {_listing(skipped)}")
-    names = None
-    if "class_names" in endpoints:
-        names = [name.decode() for name in endpoints["class_names"]()["class_names"].numpy()]
+    names = served_class_names(endpoints)
     predictions = tuple(_best(file, scores, names, top) for file, scores in scored)
     return Predictions(predictions, skipped)
 
@@ -190,9 +189,9 @@ def _listing(skipped: dict[Path, str]) -> str:
 
 
 def _best(file: Path, scores: np.ndarray, names: list[str] | None, top: int) -> Prediction:
-    order = np.argsort(-scores, kind="stable")[:top]
-    labels = tuple(str(index) if names is None else names[index] for index in order)
-    return Prediction(file, labels, tuple(float(scores[index]) for index in order))
+    best = best_labels(scores, names, top)
+    labels, scores = (tuple(item[key] for item in best) for key in ("label", "score"))
+    return Prediction(file, labels, scores)
 
 
 def reason_of(error: Exception) -> str:

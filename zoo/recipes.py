@@ -1,7 +1,6 @@
-"""Training recipes: every setting of a training run, as data, and what is built from it.
+"""Training recipes: every setting of a training run, as data.
 
-The recipes themselves import neither keras nor tensorflow; the builders import them when
-they are called.
+This module loads neither Keras nor TensorFlow; `zoo.optimizers` builds what a recipe says.
 """
 
 import dataclasses
@@ -144,86 +143,6 @@ def _is_count(value):
 
 def _with_tuples(settings):
     return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-
-
-def build_schedule(recipe: Recipe, steps_per_epoch: int):
-    """Builds the learning rate of a recipe.
-
-    Args:
-        recipe: a `Recipe`.
-        steps_per_epoch: int > 0, optimiser steps in one epoch.
-
-    Returns:
-        A serialisable `keras.optimizers.schedules.LearningRateSchedule`.
-    """
-    from zoo.schedules import FlatCosine, StepDecay
-
-    learning_rate = recipe.learning_rate
-    if recipe.learning_rate_batch_size is not None:
-        learning_rate *= recipe.batch_size / recipe.learning_rate_batch_size
-    total_steps = recipe.epochs * steps_per_epoch
-    warmup_steps = int(recipe.warmup_share * total_steps)
-    if recipe.schedule == "steps":
-        boundaries = tuple(round(epoch * steps_per_epoch) for epoch in recipe.step_boundaries)
-        return StepDecay(learning_rate, boundaries, recipe.step_factor, total_steps, warmup_steps)
-    constant_fraction = {"constant": 1.0, "cosine": 0.0, "flat_cosine": recipe.constant_fraction}
-    return FlatCosine(learning_rate, total_steps, warmup_steps, constant_fraction[recipe.schedule])
-
-
-def build_optimizer(recipe: Recipe, variables, steps_per_epoch: int, num_replicas: int = 1):
-    """Builds the optimiser of a recipe; call it inside `strategy.scope()`.
-
-    These are Keras's own optimisers, but for LAMB's weight decay, see `zoo.lamb`.
-
-    Keras clips the gradients of each device before it adds them up. The limit is divided by
-    `num_replicas`, so the sum never exceeds `recipe.clip_global_norm`; where clipping acts
-    and the devices' gradients differ, several devices can take a smaller step than one.
-
-    Args:
-        recipe: a `Recipe`.
-        variables: list of `keras.Variable`, the model's trainable variables.
-        steps_per_epoch: int > 0, optimiser steps in one epoch.
-        num_replicas: int > 0, devices that share each batch.
-
-    Returns:
-        A `keras.optimizers.Optimizer`, with the excluded variables exempt from decay.
-    """
-    import keras
-
-    settings = {"learning_rate": build_schedule(recipe, steps_per_epoch)}
-    if recipe.clip_global_norm is not None:
-        settings["global_clipnorm"] = recipe.clip_global_norm / num_replicas
-    if recipe.ema is not None:
-        settings |= {"use_ema": True, "ema_momentum": recipe.ema}
-    if recipe.optimizer == "sgd":
-        settings["momentum"] = recipe.momentum
-    else:
-        settings |= {name: getattr(recipe, name) for name in ("beta_1", "beta_2", "epsilon")}
-    if recipe.optimizer == "lamb":
-        from zoo.lamb import DecayingLamb
-
-        decay = {"decay": recipe.weight_decay, "decay_exclusions": recipe.weight_decay_exclusions}
-        return DecayingLamb(**settings, **decay)
-    settings["weight_decay"] = recipe.weight_decay
-    classes = {
-        "adamw": keras.optimizers.AdamW,
-        "adam": keras.optimizers.Adam,
-        "sgd": keras.optimizers.SGD,
-    }
-    optimizer = classes[recipe.optimizer](**settings)
-    optimizer.exclude_from_weight_decay(
-        var_list=[v for v in variables if v.name in recipe.weight_decay_exclusions]
-    )
-    return optimizer
-
-
-def build_loss(recipe: Recipe):
-    """Builds the loss of a recipe: cross-entropy of logits against one-hot or mixed labels."""
-    import keras
-
-    return keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=recipe.label_smoothing
-    )
 
 
 RECIPES = {

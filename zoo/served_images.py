@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from zoo.labels import checked_class_names, with_best_label
+
 
 class ServedClassifier:
     """The functions that are served: raw pixels or encoded files in, named scores out.
@@ -29,15 +31,9 @@ class ServedClassifier:
         preprocess: Callable[[tf.Tensor], tf.Tensor],
         class_names: Sequence[str] | None = None,
     ):
-        num_classes = model.output_shape[-1]
-        if class_names is not None and len(class_names) != num_classes:
-            raise ValueError(
-                "`class_names` must hold one name for each of the model's classes. "
-                f"Received: {len(class_names)} names for {num_classes} classes."
-            )
         self.model = model
         self.preprocess = preprocess
-        self.class_names = None if class_names is None else tuple(class_names)
+        self.class_names = checked_class_names(class_names, model.output_shape[-1])
         self.image_shape = tuple(model.input_shape[1:])
 
     def endpoints(self) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
@@ -89,6 +85,4 @@ class ServedClassifier:
         inputs = tf.ensure_shape(inputs, (None, *self.image_shape))
         logits = self.model(inputs, training=False)
         scores = tf.nn.softmax(tf.cast(logits, tf.float32))
-        if self.class_names is None:
-            return {"scores": scores}
-        return {"scores": scores, "label": tf.gather(self.class_names, tf.argmax(scores, axis=-1))}
+        return with_best_label({"scores": scores}, self.class_names)

@@ -2,13 +2,13 @@
 
 import re
 import wave
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.image_arrays import open_npz
 
 SAMPLE_RATE = 8000
 HELD_OUT_IMAGES = 1000
@@ -121,22 +121,21 @@ def open_spoken_digits(images_path, sounds_path, config):
 
 
 def _read_images(path):
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = [stored[name] for name in ("x_train", "y_train", "x_test", "y_test")]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ZooError(f"{path} cannot be read as MNIST's .npz file: {error}") from error
-    x_train, y_train, x_test, y_test = arrays
-    if x_train.shape[1:] != (DIGIT_SIDE, DIGIT_SIDE) or x_test.shape[1:] != x_train.shape[1:]:
-        raise ZooError(
-            f"{path} must hold images of 28 x 28 grey pixels. Received: {x_train.shape[1:]}."
-        )
-    held_out = min(HELD_OUT_IMAGES, len(x_train) // 6)
-    return {
-        "train": (x_train[:-held_out], y_train[:-held_out]),
-        "validation": (x_train[-held_out:], y_train[-held_out:]),
-        "test": (x_test, y_test),
+    source = open_npz(path)
+    splits = {split: source.arrays(split) for split in ("train", "test")}
+    for images, _ in splits.values():
+        if images.shape[1:] != (DIGIT_SIDE, DIGIT_SIDE, 1):
+            raise ZooError(
+                f"{path} must hold images of 28 x 28 grey pixels. Received: {images.shape[1:]}."
+            )
+    images, labels = (array.numpy() for array in splits["train"])
+    held_out = min(HELD_OUT_IMAGES, len(images) // 6)
+    splits = {
+        "train": (images[:-held_out], labels[:-held_out]),
+        "validation": (images[-held_out:], labels[-held_out:]),
+        "test": tuple(array.numpy() for array in splits["test"]),
     }
+    return {split: (images[..., 0], labels) for split, (images, labels) in splits.items()}
 
 
 def _read_sounds(folder, num_samples):

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from zoo.bytes_tokenizer import NUM_SPECIAL
 from zoo.errors import ZooError
+from zoo.labels import best_labels, served_class_names
 
 _MASK = re.compile(r"\[MASK(:\d+)?\]")
 
@@ -75,15 +76,10 @@ def predict_labels(endpoints, items, *, out, console, top=3, skip_corrupt=False,
         return endpoints["classify_text"](text=texts)["scores"].numpy()
 
     found, skipped = _in_batches(classify, items, batch_size, skip_corrupt, lambda text: None)
-    names = None
-    if "class_names" in endpoints:
-        names = [name.decode() for name in endpoints["class_names"]()["class_names"].numpy()]
+    names = served_class_names(endpoints)
     predictions = []
     for text, scores in found:
-        best = [
-            {"label": names[i] if names else str(i), "score": float(scores[i])}
-            for i in np.argsort(-scores, kind="stable")[:top]
-        ]
+        best = best_labels(scores, names, top)
         predictions.append({"text": text, **best[0], "top": best})
     _print_labels(console, predictions)
     _print_skipped(console, skipped)

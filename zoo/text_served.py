@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from zoo.bytes_tokenizer import MASK, NUM_SPECIAL
 from zoo.errors import ZooError
+from zoo.labels import checked_class_names, with_best_label
 
 _NO_MASK = "A text to fill in must contain [MASK], or [MASK:n] for n bytes"
 
@@ -87,15 +88,9 @@ class ServedTextClassifier:
 
     def __init__(self, model, preprocess, class_names=None):
         _require_tokenizer(preprocess)
-        num_classes = model.output_shape[-1]
-        if class_names is not None and len(class_names) != num_classes:
-            raise ValueError(
-                "`class_names` must hold one name for each of the model's classes. "
-                f"Received: {len(class_names)} names for {num_classes} classes."
-            )
         self.model = model
         self.preprocess = preprocess
-        self.class_names = None if class_names is None else tuple(class_names)
+        self.class_names = checked_class_names(class_names, model.output_shape[-1])
 
     def endpoints(self):
         """Returns the functions that are served, by signature, with what they take."""
@@ -120,9 +115,7 @@ class ServedTextClassifier:
         """
         logits = self.model(self.preprocess(text), training=False)
         scores = tf.nn.softmax(tf.cast(logits, tf.float32))
-        if self.class_names is None:
-            return {"scores": scores}
-        return {"scores": scores, "label": tf.gather(self.class_names, tf.argmax(scores, axis=-1))}
+        return with_best_label({"scores": scores}, self.class_names)
 
     def names(self):
         """Returns `class_names`, string (k,), in the order of the scores."""

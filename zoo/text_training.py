@@ -2,7 +2,7 @@
 
 import keras
 
-from zoo.recipes import build_loss
+from zoo.optimizers import build_loss
 from zoo.text_losses import BitsPerByte, MaskedBytesAccuracy, MaskedBytesCrossentropy
 
 

@@ -16,7 +16,8 @@ from zoo.distribution import (
 )
 from zoo.errors import ZooError
 from zoo.fit import EVALUATION_BATCH, data_errors_named, fit, held_out_split, steps_per_epoch
-from zoo.recipes import RECIPES, build_optimizer
+from zoo.optimizers import build_optimizer
+from zoo.recipes import RECIPES
 from zoo.run_folder import RunFolder
 from zoo.run_settings import new_settings, resumed_settings, run_config
 from zoo.tasks import task_of

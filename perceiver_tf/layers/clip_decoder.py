@@ -203,9 +203,6 @@ class ClipDecoder(keras.layers.Layer):
         if num_queries is None or latents.shape[1] is None or (training and self.drops):
             return decode(latents, description)
         parts, whole, describe = byte_array.as_blocks(description, None)
-        # Tensors, not variables: outside of a compiled function, rematerialisation counts the
-        # gradient of a variable among its arguments twice.
-        whole = [ops.copy(x) for x in whole]
         first, axis = parts[0]
         size = first.shape[axis]
         # Beside the scores, a query's row is held four times: as it is, as read, and in the MLP.

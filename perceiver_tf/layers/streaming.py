@@ -81,7 +81,8 @@ def repeated_with(layers, function):
     """Return a function that the backward pass computes again instead of keeping what it made.
 
     Rematerialisation gives gradients to the arguments of what it repeats, not to variables that
-    are read inside.
+    are read inside. An argument that is itself a variable, as `convert_to_tensor` makes of one
+    where there is no graph, gets its gradient twice: give a copy.
 
     Args:
         layers: list of built `keras.Layer`.
@@ -91,7 +92,6 @@ def repeated_with(layers, function):
         The function, repeated in the backward pass.
     """
     variables = [variable for layer in layers for variable in layer.variables]
-    # A copy: without a graph, the conversion gives the variable itself.
     weights = [ops.copy(variable) for variable in variables]
 
     @keras.remat

@@ -24,7 +24,8 @@ import ast, ctypes, gc, sys
 import keras
 import numpy as np
 import zoo
-from zoo.recipes import RECIPES, build_loss, build_optimizer
+from zoo.optimizers import build_loss, build_optimizer
+from zoo.recipes import RECIPES
 
 def resident(field):
     with open("/proc/self/status") as status:

@@ -9,7 +9,8 @@ import pytest
 from zoo.augment import Augmentation
 from zoo.configs import MODELS
 from zoo.errors import ZooError
-from zoo.recipes import RECIPES, Recipe, build_loss, build_optimizer, build_schedule
+from zoo.optimizers import build_loss, build_optimizer, build_schedule
+from zoo.recipes import RECIPES, Recipe
 
 
 def test_recipes_import_neither_keras_nor_tensorflow():
