@@ -16,7 +16,7 @@ _MODULE_OF = {
     "evaluate": "zoo.training",
     "export": "zoo.saved_model",
     "list_models": "zoo.registry",
-    "load_run": "zoo.run_folder",
+    "load_run": "zoo.runs",
     "parameter_count": "zoo.registry",
     "train": "zoo.training",
 }

@@ -15,6 +15,7 @@ from perceiver_tf.models.skeleton import measure_skeleton
 from zoo.configs import configuration
 from zoo.errors import ZooError
 from zoo.huggingface_settings import class_names, huggingface_numerics, huggingface_settings
+from zoo.tasks import task_of
 
 NAMES = {
     "masked_language": "perceiver_io_language",
@@ -72,7 +73,7 @@ def convert(source, name=None, **overrides) -> Converted:
     name = name_of(checkpoint) if name is None else name
     settings = {**settings_of(checkpoint, name), **overrides}
     config = configuration(name, **settings)
-    model = _build_model(config, name)
+    model = task_of(config).build_model(config, name)
     load_into(model, config, checkpoint)
     return Converted(name, config, settings, model, class_names_of(checkpoint))
 
@@ -184,12 +185,6 @@ def load_into(model, config, weights):
                 checkpoints.assign(model, checkpoint, report)
 
 
-def _build_model(config, name):
-    from zoo import registry
-
-    return registry.build_model(config, name)
-
-
 def _skeleton_of(config, name, checkpoint) -> Checkpoint:
     """Returns a checkpoint of the named model: the shapes of its tensors and no numbers."""
 
@@ -202,7 +197,7 @@ def _skeleton_of(config, name, checkpoint) -> Checkpoint:
         stored = [(checkpoint.names.stored(v.path), v.shape) for v in model.weights]
         return {tensor: layout.stored_shape(shape) for (tensor, layout), shape in stored}
 
-    shapes = measure_skeleton(lambda: _build_model(config, name), shapes)
+    shapes = measure_skeleton(lambda: task_of(config).build_model(config, name), shapes)
     return dataclasses.replace(checkpoint, source=name, shapes=shapes, read=None)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
 from zoo.image import ImagePreprocess
-from zoo.run_folder import replaced_atomically
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v")
 # Encoders of sound stop short of the last frame, and clocks of the two streams differ a little.

@@ -95,7 +95,7 @@ def _to_keras(args: argparse.Namespace) -> None:
     out.print(Text(f"{converted.name}, {count}, numerics {converted.config.numerics}"))
     names = converted.class_names
     save_model_file(converted.model, target, converted.name, converted.overrides, names)
-    out.print(Text(f"wrote {target}"))
+    out.print(Text(f"wrote {target}"), soft_wrap=True)
 
 
 def _to_huggingface(args: argparse.Namespace) -> None:
@@ -115,4 +115,5 @@ def _to_huggingface(args: argparse.Namespace) -> None:
         folder = save_huggingface(entry.model, args.to_huggingface, class_names)
     except (CheckpointError, OSError) as error:
         raise ZooError(str(error)) from error
-    console().print(Text(f"wrote {folder}/config.json and {folder}/model.safetensors"))
+    written = f"wrote {folder}/config.json and {folder}/model.safetensors"
+    console().print(Text(written), soft_wrap=True)

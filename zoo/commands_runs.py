@@ -145,7 +145,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
     if args.batch_size < 1:
         raise ZooError(f"`--batch-size` must be at least 1. Received: {args.batch_size}.")
     start_tensorflow()
-    from zoo.run_folder import load_run
+    from zoo.runs import load_run
     from zoo.tasks import task_of
     from zoo.training import evaluate
 

@@ -113,7 +113,7 @@ def export_command(args: argparse.Namespace) -> None:
     """Exports the model of a run folder or of a model file."""
     start_tensorflow()
     from zoo.model_file import load_model_file
-    from zoo.run_folder import load_run
+    from zoo.runs import load_run
     from zoo.saved_model import export, served_model
 
     if args.source.endswith(".keras"):
@@ -123,15 +123,15 @@ def export_command(args: argparse.Namespace) -> None:
         class_names = run["class_names"]
     path = export(entry, args.path, class_names=class_names, overwrite=args.overwrite)
     out = console()
-    out.print(Text(f"Wrote {path}"))
+    out.print(Text(f"Wrote {path}"), soft_wrap=True)
     endpoints = served_model(entry, class_names=class_names).endpoints()
     for name, (_, specs) in endpoints.items():
-        takes = ", ".join(f"{s.name} {s.dtype.name} {_shape(s)}" for s in specs) or "nothing"
+        takes = "; ".join(f"{s.name}, {s.dtype.name} {_shape(s)}" for s in specs) or "nothing"
         out.print(Text(f"  {name}: {takes}"))
 
 
 def _shape(spec) -> str:
-    return "x".join("any" if size is None else str(size) for size in spec.shape)
+    return f"({', '.join('any' if size is None else str(size) for size in spec.shape)})"
 
 
 def quickstart_command(args: argparse.Namespace) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, reason_of
 from zoo.model_file import load_model_file
-from zoo.predict import reason_of
-from zoo.run_folder import RUN_FILE, load_run
+from zoo.run_folder import RUN_FILE
+from zoo.runs import load_run
 from zoo.saved_model import SAVED_MODEL_FILE, served_model
 from zoo.tasks import Task, task_of, task_with_signature
 

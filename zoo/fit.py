@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 
 from zoo import callbacks
+from zoo.atomic_files import disk_errors_named
 from zoo.distribution import even_batch_size, needs_static_shapes
 from zoo.errors import ZooError
 from zoo.pipeline import data_error
-from zoo.run_folder import disk_errors_named
 from zoo.tasks import task_of
 
 EVALUATION_BATCH = 256

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
 from zoo.image_folder import decode_image
 from zoo.pipeline import require_readable
-from zoo.run_folder import replaced_atomically
 
 UNKNOWN_FLOW = 1e9
 _MAGIC = np.float32(202021.25)

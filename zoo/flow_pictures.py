@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoo.atomic_files import replaced_atomically
 from zoo.flow_files import UNKNOWN_FLOW
-from zoo.run_folder import replaced_atomically
 
 # Colours of the wheel between its six corners, from red on (Baker et al., "A Database and
 # Evaluation Methodology for Optical Flow", 2011): so many steps to yellow, green, cyan, blue,

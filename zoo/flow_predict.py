@@ -8,10 +8,9 @@ import tensorflow as tf
 from rich.table import Table
 from rich.text import Text
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, reason_of
 from zoo.flow_files import decode_frame, write_flo
 from zoo.flow_pictures import write_flow_picture
-from zoo.predict import reason_of
 
 
 def predict_flow(

@@ -9,9 +9,10 @@ import os
 import zipfile
 from pathlib import Path
 
+from zoo import registry
+from zoo.atomic_files import replaced_atomically
 from zoo.entry import Entry
 from zoo.errors import ZooError
-from zoo.run_folder import replaced_atomically
 from zoo.run_settings import as_setting
 
 MEMBER = "perceiver_zoo.json"
@@ -51,8 +52,6 @@ def load_model_file(path: str | os.PathLike):
     Raises:
         ZooError: if the file does not say which model it holds, or cannot be read.
     """
-    from zoo import registry
-
     try:
         with zipfile.ZipFile(path) as archive:
             about = json.loads(archive.read(MEMBER))

@@ -128,7 +128,9 @@ def _write(folder, clips, clip, outputs, form):
 
 
 def _print(console, clips, skipped, out):
-    table = Table("clip", "label", "score", "video PSNR (dB)", "sound L1")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("clip", "label", "score", "video PSNR (dB)", "sound L1"):
+        table.add_column(column, overflow="fold")
     for clip in clips:
         l1 = "" if clip["audio_l1"] is None else f"{clip['audio_l1']:.4f}"
         score = f"{clip['top'][0]['score']:.3f}"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from zoo.run_folder import replaced_atomically
+from zoo.atomic_files import replaced_atomically
 
 _RIGHT, _WRONG = "#222222", "#cc0000"
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from zoo import served_process
 from zoo.errors import ZooError
 from zoo.pictures import contact_sheet
-from zoo.run_folder import load_run
+from zoo.runs import load_run
 from zoo.saved_model import export
 from zoo.training import train
 

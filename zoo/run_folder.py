@@ -11,9 +11,7 @@ Every file is written under a temporary name, flushed to the disk and renamed, s
 a crash or an interruption leaves the previous version in place.
 """
 
-import contextlib
 import csv
-import errno
 import io
 import json
 import os
@@ -23,57 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.atomic_files import disk_errors_named, replaced_atomically
 from zoo.errors import ZooError
 from zoo.training_curve import draw_training_curve
 
 RUN_FILE = "config.json"
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@contextlib.contextmanager
-def replaced_atomically(path):
-    """Yields a temporary path whose file takes the place of `path` when the block ends well.
-
-    Args:
-        path: the file to write. The temporary file lies in the same folder and has the same
-            suffix.
-
-    Raises:
-        ZooError: If the disk is full. The previous file at `path` is intact in this case, as
-            it is after any other error.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}.writing-{os.getpid()}{path.suffix}")
-    try:
-        with disk_errors_named(path):
-            yield temporary
-            _flush(temporary)
-            os.replace(temporary, path)
-            _flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def disk_errors_named(path):
-    """Turns "no space left" inside the block into a `ZooError` that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_SPACE:
-            raise
-        raise ZooError(
-            f"The disk is full: could not write {str(path)!r} ({os.strerror(error.errno)}). "
-            "What was written before is intact."
-        ) from error
-
-
-def _flush(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class RunFolder:
@@ -236,39 +188,3 @@ def _variables(model):
 
 def _count(arrays, kind):
     return sum(name.startswith(f"{kind}/") for name in arrays.files)
-
-
-def load_run(path, *, with_data: bool = True):
-    """Builds the model of a run folder with its trained weights, in float32.
-
-    Args:
-        path: the run folder.
-        with_data: bool. If False, the run's data is not opened, so it need not be there: the
-            pipeline's `preprocess` and the class names in the configuration are those of the
-            run, but its batches are not.
-
-    Returns:
-        `(entry, config)`: a `zoo.entry.Entry` and the contents of config.json as a dict.
-
-    Raises:
-        ZooError: If `path` is not a run folder, nothing was trained in it yet, or the data is
-            missing.
-    """
-    from zoo import registry
-    from zoo.run_settings import as_setting
-
-    folder = RunFolder.open(path)
-    if not folder.model_path.exists():
-        raise ZooError(
-            f"The run folder {str(path)!r} must hold a trained model. "
-            "Received: no model.keras, as no epoch was finished."
-        )
-    config = folder.config
-    settings = {name: as_setting(value) for name, value in config["overrides"].items()}
-    if with_data:
-        settings |= {"data": config["data"], "skip_corrupt": config["skip_corrupt"]}
-    elif config.get("num_classes") is not None:
-        settings["num_classes"] = config["num_classes"]
-    entry = registry.build(config["name"], **settings)
-    entry.model.load_weights(folder.model_path)
-    return entry, config

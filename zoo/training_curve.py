@@ -33,7 +33,7 @@ def draw_training_curve(history: dict, path, title: str, headline: str = "accura
                 axes.plot(epochs, values, color=colour, label=legend, marker=marker, markersize=3)
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)

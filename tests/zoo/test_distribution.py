@@ -24,7 +24,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from rich.console import Console
-from zoo.run_folder import load_run
+from zoo.runs import load_run
 from zoo.training import train
 
 folder = sys.argv[1]

@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import pytest
 
+from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
-from zoo.run_folder import RunFolder, load_run, replaced_atomically
+from zoo.run_folder import RunFolder
+from zoo.runs import load_run
 
 HISTORY = {
     "loss": [2.0, 1.5],

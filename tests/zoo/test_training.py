@@ -15,7 +15,8 @@ import zoo.callbacks
 from zoo.errors import ZooError
 from zoo.fit import TrainingInterrupted
 from zoo.registry import build
-from zoo.run_folder import RunFolder, load_run
+from zoo.run_folder import RunFolder
+from zoo.runs import load_run
 from zoo.training import RunResult, evaluate, train
 
 NAME = "perceiver_digits_tiny"
