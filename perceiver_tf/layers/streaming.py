@@ -81,8 +81,7 @@ def repeated_with(layers, function):
     """Return a function that the backward pass computes again instead of keeping what it made.
 
     Rematerialisation gives gradients to the arguments of what it repeats, not to variables that
-    are read inside. An argument that is itself a variable, as `convert_to_tensor` makes of one
-    where there is no graph, gets its gradient twice: give a copy.
+    are read inside.
 
     Args:
         layers: list of built `keras.Layer`.
@@ -92,7 +91,6 @@ def repeated_with(layers, function):
         The function, repeated in the backward pass.
     """
     variables = [variable for layer in layers for variable in layer.variables]
-    weights = [ops.copy(variable) for variable in variables]
 
     @keras.remat
     def repeated(*arguments):
@@ -100,7 +98,15 @@ def repeated_with(layers, function):
         with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))):
             return function(*tensors)
 
-    return lambda *tensors: repeated(*weights, *tensors)
+    def with_tensors(*tensors):
+        return repeated(*keras.tree.map_structure(_as_tensor, [*variables, *tensors]))
+
+    return with_tensors
+
+
+def _as_tensor(x):
+    """Return a variable's value: a variable as argument would get its gradient twice."""
+    return ops.copy(x) if isinstance(x, keras.Variable) else x
 
 
 def _wait(x, before):
