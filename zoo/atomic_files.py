@@ -16,14 +16,15 @@ def replaced_atomically(path):
 
     Args:
         path: the file to write. The temporary file lies in the same folder and has the same
-            suffix.
+            suffixes.
 
     Raises:
         ZooError: If the disk is full. The previous file at `path` is intact in this case, as
             it is after any other error.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.writing-{os.getpid()}{path.suffix}")
+    stem, dot, suffixes = path.name.partition(".")
+    temporary = path.with_name(f".{stem}.writing-{os.getpid()}{dot}{suffixes}")
     try:
         with disk_errors_named(path):
             yield temporary

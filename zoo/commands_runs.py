@@ -14,7 +14,7 @@ from zoo.errors import ZooError
 from zoo.recipes import Recipe
 from zoo.terminal import add_command, console, start_tensorflow, write_json
 
-_JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
+JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -94,7 +94,7 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--precision", metavar="POLICY", help="float32 (default) or mixed_bfloat16")
     group.add_argument(
-        "--jit-compile", choices=_JIT_COMPILE, default="auto", help="use XLA (default auto)"
+        "--jit-compile", choices=JIT_COMPILE, default="auto", help="use XLA (default auto)"
     )
 
 
@@ -210,7 +210,7 @@ def _train_settings(args: argparse.Namespace) -> dict[str, Any]:
     for key in ("data", "seed", "strategy", "skip_corrupt", "precision"):
         settings[key] = getattr(args, key)
     settings["overrides"] = parse_settings("--set", args.set) or None
-    settings["jit_compile"] = _JIT_COMPILE[args.jit_compile]
+    settings["jit_compile"] = JIT_COMPILE[args.jit_compile]
     return settings
 
 

@@ -6,12 +6,12 @@ listing the models is instant.
 """
 
 import dataclasses
-import difflib
 
 from zoo.errors import ZooError
 from zoo.flow_configs import FLOW_MODELS
 from zoo.image_configs import IMAGE_MODELS
 from zoo.multimodal_configs import MULTIMODAL_MODELS
+from zoo.names import nearest
 from zoo.recipes import RECIPES
 from zoo.text_configs import TEXT_MODELS
 
@@ -31,16 +31,16 @@ def configuration(name, **overrides):
             invalid.
     """
     if name not in MODELS:
-        raise ZooError(f"There is no model named {name!r}{_nearest(name, MODELS)}")
+        raise ZooError(f"There is no model named {name!r}.{_nearest(name, MODELS)}")
     config = MODELS[name]
     own = {row.name for row in dataclasses.fields(config)} - FIXED_FIELDS
     architectural = {row.name for row in dataclasses.fields(config.architecture)}
     for key in overrides:
         if key not in own | architectural:
-            raise ZooError(f"{name} has no setting {key!r}{_nearest(key, own | architectural)}")
+            raise ZooError(f"{name} has no setting {key!r}.{_nearest(key, own | architectural)}")
     recipe = overrides.get("recipe", config.recipe)
     if recipe not in RECIPES:
-        raise ZooError(f"There is no recipe named {recipe!r}{_nearest(recipe, RECIPES)}")
+        raise ZooError(f"There is no recipe named {recipe!r}.{_nearest(recipe, RECIPES)}")
     try:
         architecture = dataclasses.replace(
             config.architecture,
@@ -56,7 +56,4 @@ def configuration(name, **overrides):
 
 
 def _nearest(name, names):
-    nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
-    if nearest:
-        return f". Did you mean {nearest[0]!r}?"
-    return f". Known are {', '.join(sorted(names))}."
+    return nearest(name, names, cutoff=0.4) or f" Known are {', '.join(sorted(names))}."

@@ -12,12 +12,14 @@ from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from zoo.errors import ZooError
+from zoo.image_configs import ImageClassifierConfig
 from zoo.numerics import architecture_of
-from zoo.recipes import RECIPES
+from zoo.recipes import RECIPES, Recipe
+from zoo.text_configs import MaskedLanguageConfig, TextConfig
 
 _LEARNED_CHANNELS = 256  # of content and of positions, before and after their projections
 _STEM_CHANNELS, _STEM_KERNEL = 64, 7
-_STATES = {"adamw": 2, "adam": 2, "lamb": 2, "sgd": 1}
+_STATES = {"adamw": 2, "adam": 2, "lamb": 2, "muon": 1, "sgd": 1}
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Costs:
     """What a model costs, in float32.
 
     Attributes:
+        parameters: int, trained weights.
         multiply_adds: int, of a forward pass for one example, as executed.
         dense_multiply_adds: int, the same with every attention computed densely.
         implementations: dict from the name of a cross-attend (or decoder) to what runs there.
@@ -32,6 +35,7 @@ class Costs:
         optimizer_state: int, bytes of what the recipe's optimiser remembers.
     """
 
+    parameters: int
     multiply_adds: int
     dense_multiply_adds: int
     implementations: dict[str, str]
@@ -39,31 +43,145 @@ class Costs:
     optimizer_state: int
 
 
-def costs(config, batch_size=1) -> Costs:
+@dataclass(frozen=True)
+class _Surroundings:
+    """What a model has around its blocks; numbers are for one example.
+
+    Attributes:
+        rows: `Rows` that the latents read.
+        queries: number and width of the decoder's queries, see `model_blocks`.
+        multiply_adds: int, of the adapter and of the head.
+        num_weights: int, trained weights outside of the blocks.
+        held: int, numbers of the model's inputs, held through the forward pass.
+        forward: int, peak of the adapter or of the head by itself.
+        kept: int, what the two keep for the backward pass, inputs included.
+        rows_have_gradients: bool, whether rows are made from trained weights.
+    """
+
+    rows: Rows
+    queries: tuple[int, int | None]
+    multiply_adds: int
+    num_weights: int
+    held: int
+    forward: int
+    kept: int
+    rows_have_gradients: bool
+
+
+def has_costs(config) -> bool:
+    """Returns whether `costs` knows models of this kind: classifiers of images, models of text."""
+    return isinstance(config, ImageClassifierConfig | TextConfig)
+
+
+def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     """Returns what the model of a configuration costs.
 
     Args:
-        config: `zoo.image_configs.ImageClassifierConfig`.
+        config: an `ImageClassifierConfig`, or the configuration of a model of text, whose
+            examples are as long as the pipeline's.
         batch_size: int > 0, examples per forward pass or training step.
+        recipe: how it is trained; the configuration's own by default.
 
     Raises:
-        ZooError: if the batch size is below 1.
+        ZooError: if the batch size is below 1, or there is no prediction for this kind of model.
     """
     if batch_size < 1:
         raise ZooError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}.")
-    blocks = model_blocks(config.architecture, image_rows(config))
-    around = _adapter_multiply_adds(config, batch_size)
-    around += config.architecture.latent_channels * config.num_classes
-    recipe = RECIPES[config.recipe]
+    recipe = recipe or RECIPES[config.recipe]
+    around = _surroundings(config, batch_size)
+    blocks = model_blocks(config.architecture, around.rows, around.queries)
     states = _STATES[recipe.optimizer] + (recipe.ema is not None)
     return Costs(
-        multiply_adds=around + sum(block.multiply_adds for block in blocks),
-        dense_multiply_adds=around + sum(block.multiply_adds for block in densely(blocks)),
+        parameters=_num_weights(blocks, around),
+        multiply_adds=around.multiply_adds + sum(block.multiply_adds for block in blocks),
+        dense_multiply_adds=around.multiply_adds
+        + sum(block.multiply_adds for block in densely(blocks)),
         implementations={
             block.name: block.reading.chosen for block in blocks if not block.is_self_attend
         },
-        memory=_memory(config, blocks, batch_size),
-        optimizer_state=FLOAT_BYTES * states * num_weights(config),
+        memory=_memory(config, recipe, around, blocks, batch_size),
+        optimizer_state=FLOAT_BYTES * states * _num_weights(blocks, around),
+    )
+
+
+def rows_of(config) -> Rows:
+    """Returns the rows of the byte array that the latents of a model read.
+
+    Raises:
+        ZooError: if there is no prediction for this kind of model.
+    """
+    return _surroundings(config, 1).rows
+
+
+def num_weights(config) -> int:
+    """Returns the number of trained weights of a configuration, without building it."""
+    return costs(config).parameters
+
+
+def _num_weights(blocks, around):
+    of_blocks = {b.name: b.num_attention_weights + b.num_mlp_weights for b in blocks}
+    return sum(of_blocks.values()) + around.num_weights
+
+
+def _surroundings(config, batch_size):
+    if isinstance(config, ImageClassifierConfig):
+        return _around_images(config, batch_size)
+    if isinstance(config, TextConfig):
+        return _around_text(config)
+    raise ZooError(
+        "Costs are predicted for classifiers of images and models of text only. "
+        f"Received: a {type(config).__name__}."
+    )
+
+
+def _around_images(config, batch_size):
+    """Returns the adapter of images and the classifier's head."""
+    architecture, pixels = config.architecture, math.prod(config.image_shape)
+    is_decoded = isinstance(architecture, PerceiverIOConfig)
+    channels = architecture.latent_channels
+    adapter_weights, stem = _adapter_weights(config), 0
+    if config.positions == "conv":
+        stem = _stem_elements(config)
+    return _Surroundings(
+        rows=image_rows(config),
+        queries=(1, None),
+        multiply_adds=_adapter_multiply_adds(config, batch_size) + channels * config.num_classes,
+        num_weights=(architecture.num_latents + is_decoded) * channels
+        + (channels + 1) * config.num_classes
+        + adapter_weights,
+        held=pixels,
+        forward=2 * stem,
+        kept=pixels + 3 * stem,
+        rows_have_gradients=config.positions != "fourier",
+    )
+
+
+def _around_text(config):
+    """Returns the embedding of tokens and the head: a classifier's, or the table once more."""
+    architecture, length, width = config.architecture, config.example_length, config.token_channels
+    is_masked = isinstance(config, MaskedLanguageConfig)
+    table, positions = config.vocabulary_size * width, config.max_length * width
+    rows = length * width
+    if is_masked:
+        queries, logits = (length, width), length * config.vocabulary_size
+        head_weights, head_multiply_adds = positions + config.vocabulary_size, length * table
+    else:
+        channels = architecture.latent_channels
+        queries, logits = (1, None), config.num_classes
+        head_weights = channels + (channels + 1) * config.num_classes
+        head_multiply_adds = channels * config.num_classes
+    return _Surroundings(
+        rows=Rows((length,), width),
+        queries=queries,
+        multiply_adds=head_multiply_adds,
+        num_weights=architecture.num_latents * architecture.latent_channels
+        + table
+        + positions
+        + head_weights,
+        held=rows,
+        forward=logits + (rows if is_masked else 0),
+        kept=rows + 2 * logits,
+        rows_have_gradients=True,
     )
 
 
@@ -95,38 +213,26 @@ def _stem_elements(config):
     return -(-height // 2) * -(-width // 2) * _STEM_CHANNELS
 
 
-def _num_other_weights(config):
-    """Returns the number of trained weights outside of the blocks: latents, query, adapter, head.
-
-    The normalisation of the stem has two for each channel.
-    """
-    architecture, num_rows = config.architecture, math.prod(config.grid_shape)
-    is_decoded = isinstance(architecture, PerceiverIOConfig)
-    channels, content_channels = architecture.latent_channels, config.image_shape[-1]
-    ends = (architecture.num_latents + is_decoded) * channels + (channels + 1) * config.num_classes
-    adapter = 0
+def _adapter_weights(config):
+    """Returns the number of trained weights of the adapter; a normalisation has two per channel."""
+    content_channels, num_rows = config.image_shape[-1], math.prod(config.grid_shape)
     if config.positions == "learned":
         projections = content_channels + 1 + _LEARNED_CHANNELS + 1
-        adapter = _LEARNED_CHANNELS * (num_rows + projections)
-    elif config.positions == "conv":
-        adapter = _STEM_CHANNELS * (_STEM_KERNEL**2 * content_channels + 2)
-    return ends + adapter
-
-
-def _memory(config, blocks, batch_size):
-    recipe = RECIPES[config.recipe]
-    images = math.prod(config.image_shape)
-    shared = memory.shared_elements(blocks[0])
-    forward, adapter = images + memory.forward_elements(blocks, shared), images
+        return _LEARNED_CHANNELS * (num_rows + projections)
     if config.positions == "conv":
-        forward = max(forward, 2 * _stem_elements(config))
-        adapter += 3 * _stem_elements(config)
+        return _STEM_CHANNELS * (_STEM_KERNEL**2 * content_channels + 2)
+    return 0
+
+
+def _memory(config, recipe, around, blocks, batch_size):
+    shared = memory.shared_elements(blocks[0])
+    forward = max(around.held + memory.forward_elements(blocks, shared), around.forward)
     training = memory.Training(
         blocks=blocks,
         config=architecture_of(config),
-        shared=shared + adapter,
-        num_other_weights=_num_other_weights(config),
-        rows_have_gradients=config.positions != "fourier",
+        shared=shared + around.kept,
+        num_other_weights=around.num_weights,
+        rows_have_gradients=around.rows_have_gradients,
         gradients_meet=recipe.clip_global_norm is not None,
         updates_meet=recipe.optimizer == "lamb",
     )
@@ -134,13 +240,6 @@ def _memory(config, blocks, batch_size):
     return Memory(
         forward=FLOAT_BYTES * batch_size * forward,
         kept=kept,
-        gradients=FLOAT_BYTES * num_weights(config),
+        gradients=FLOAT_BYTES * _num_weights(blocks, around),
         training=peak,
     )
-
-
-def num_weights(config) -> int:
-    """Returns the number of trained weights of a configuration, without building it."""
-    blocks = model_blocks(config.architecture, image_rows(config))
-    of_blocks = {b.name: b.num_attention_weights + b.num_mlp_weights for b in blocks}
-    return sum(of_blocks.values()) + _num_other_weights(config)

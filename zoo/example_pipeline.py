@@ -58,7 +58,21 @@ class ExamplePipeline:
         Raises:
             ZooError: if there is no such split or the data cannot be read.
         """
-        return self._split(split).num_examples
+        return self.split(split).num_examples
+
+    def split(self, name) -> Split:
+        """Returns a split of the data.
+
+        Raises:
+            ZooError: if there is no such split or the data cannot be read.
+        """
+        splits = self._splits()
+        if name not in splits:
+            raise ZooError(
+                f"{self.name} must have the split {name!r}. Received: data with "
+                f"{', '.join(splits)}."
+            )
+        return splits[name]
 
     @tf.autograph.experimental.do_not_convert
     def batches(
@@ -99,7 +113,7 @@ class ExamplePipeline:
             )
 
         def make_reader():
-            return _ExampleReader(self._split(split), batch_size, training, seed, drop_remainder)
+            return _ExampleReader(self.split(split), batch_size, training, seed, drop_remainder)
 
         return epoch_batches(make_reader, training=training, epoch=epoch, repeat=repeat)
 
@@ -107,15 +121,6 @@ class ExamplePipeline:
         if self._opened is None:
             self._opened = self._open_splits()
         return self._opened
-
-    def _split(self, name):
-        splits = self._splits()
-        if name not in splits:
-            raise ZooError(
-                f"{self.name} must have the split {name!r}. Received: data with "
-                f"{', '.join(splits)}."
-            )
-        return splits[name]
 
 
 class _ExampleReader:

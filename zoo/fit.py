@@ -58,13 +58,13 @@ def fit(entry, settings, folder, console):
 
 def _fit_epochs(entry, settings, folder, console, first_epoch, history):
     recipe = settings.recipe
-    steps = steps_per_epoch(entry, settings)
+    steps = steps_per_epoch(entry, recipe.batch_size)
     headline = task_of(entry.config).headline
     display = callbacks.ProgressDisplay(console, recipe.epochs, first_epoch, steps, headline)
     try:
         entry.model.fit(
-            _training_batches(entry, settings, first_epoch),
-            validation_data=_validation_batches(entry, max(recipe.batch_size, EVALUATION_BATCH)),
+            training_batches(entry, recipe, settings.seed, first_epoch),
+            validation_data=held_out_batches(entry, recipe, "validation", "test"),
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             steps_per_epoch=steps,
@@ -84,7 +84,7 @@ def _fit_epochs(entry, settings, folder, console, first_epoch, history):
         display.stop()
 
 
-def _training_batches(entry, settings, first_epoch):
+def training_batches(entry, recipe, seed, first_epoch=0):
     """Returns the batches of all epochs from `first_epoch` on, one after the other.
 
     The data counts the epochs: Keras under a strategy starts more iterations over a dataset
@@ -92,28 +92,30 @@ def _training_batches(entry, settings, first_epoch):
     """
     return entry.pipeline.batches(
         "train",
-        settings.recipe.batch_size,
+        recipe.batch_size,
         training=True,
-        seed=settings.seed,
-        augmentation=settings.recipe.augmentation,
+        seed=seed,
+        augmentation=recipe.augmentation,
         epoch=first_epoch,
         repeat=True,
         drop_remainder=needs_static_shapes(entry.model.distribute_strategy),
     )
 
 
-def _validation_batches(entry, batch_size):
-    split = held_out_split(entry, "validation", "test")
+def held_out_batches(entry, recipe, *preferred):
+    """Returns the batches of the first of the preferred splits there is, None without any."""
+    split = held_out_split(entry, *preferred)
     if split is None:
         return None
     num_examples = entry.pipeline.num_examples(split)
     strategy = entry.model.distribute_strategy
+    batch_size = max(recipe.batch_size, EVALUATION_BATCH)
     return entry.pipeline.batches(split, even_batch_size(batch_size, num_examples, strategy))
 
 
-def steps_per_epoch(entry, settings) -> int:
+def steps_per_epoch(entry, batch_size) -> int:
     """Returns the optimiser steps of one epoch; the last batch may be smaller, but on a TPU."""
-    num_examples, batch_size = entry.pipeline.num_examples("train"), settings.recipe.batch_size
+    num_examples = entry.pipeline.num_examples("train")
     if needs_static_shapes(entry.model.distribute_strategy):
         return num_examples // batch_size
     return math.ceil(num_examples / batch_size)

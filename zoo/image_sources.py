@@ -1,6 +1,5 @@
 """From the words on a command line to a source of images."""
 
-import difflib
 import os
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from zoo.errors import ZooError
 from zoo.image_arrays import ImageSource, open_digits, open_npz
 from zoo.image_folder import FolderSource
 from zoo.image_tfds import WELL_KNOWN, TfdsSource, import_tfds
+from zoo.names import nearest
 
 TFDS_PREFIX = "tfds:"
 
@@ -67,7 +67,6 @@ def _open_tfds(name):
     except ZooError as error:
         known, missing = [], f" {error}"
     if base not in known:
-        near = difflib.get_close_matches(base, ["digits", *WELL_KNOWN, *known], n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = nearest(base, ["digits", *WELL_KNOWN, *known])
         raise ZooError(f"There is no data set, file or folder {name!r}.{hint}{missing}")
     return TfdsSource(name)

@@ -6,6 +6,9 @@ from zoo.lamb import DecayingLamb
 from zoo.recipes import Recipe
 from zoo.schedules import FlatCosine, StepDecay
 
+# What is no matrix between two widths, or ends in the outputs: Muon leaves it to AdamW.
+_NO_MATRICES = ("latents", "query", "queries", "positions", "embedding", "logits")
+
 
 def build_schedule(recipe: Recipe, steps_per_epoch: int):
     """Builds the learning rate of a recipe.
@@ -54,6 +57,14 @@ def build_optimizer(recipe: Recipe, variables, steps_per_epoch: int, num_replica
         settings |= {"use_ema": True, "ema_momentum": recipe.ema}
     if recipe.optimizer == "sgd":
         settings["momentum"] = recipe.momentum
+    elif recipe.optimizer == "muon":
+        settings |= {
+            "adam_beta_1": recipe.beta_1,
+            "adam_beta_2": recipe.beta_2,
+            "epsilon": recipe.epsilon,
+            "adam_weight_decay": recipe.weight_decay,
+            "exclude_layers": list(_NO_MATRICES),
+        }
     else:
         settings |= {name: getattr(recipe, name) for name in ("beta_1", "beta_2", "epsilon")}
     if recipe.optimizer == "lamb":
@@ -63,6 +74,7 @@ def build_optimizer(recipe: Recipe, variables, steps_per_epoch: int, num_replica
     classes = {
         "adamw": keras.optimizers.AdamW,
         "adam": keras.optimizers.Adam,
+        "muon": keras.optimizers.Muon,
         "sgd": keras.optimizers.SGD,
     }
     optimizer = classes[recipe.optimizer](**settings)

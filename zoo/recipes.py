@@ -4,14 +4,14 @@ This module loads neither Keras nor TensorFlow; `zoo.optimizers` builds what a r
 """
 
 import dataclasses
-import difflib
 import math
 from dataclasses import dataclass
 
 from zoo.augment import Augmentation
 from zoo.errors import ZooError
+from zoo.names import nearest
 
-OPTIMIZERS = ("adamw", "lamb", "adam", "sgd")
+OPTIMIZERS = ("adamw", "lamb", "adam", "muon", "sgd")
 SCHEDULES = ("constant", "cosine", "flat_cosine", "steps")
 
 
@@ -110,9 +110,7 @@ class Recipe:
         names = [field.name for field in dataclasses.fields(self)]
         for name in settings:
             if name not in names:
-                nearest = difflib.get_close_matches(name, names, n=1)
-                hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-                raise ZooError(f"{name!r} is not a setting of a recipe.{hint}")
+                raise ZooError(f"{name!r} is not a setting of a recipe.{nearest(name, names)}")
         try:
             if isinstance(settings.get("augmentation"), dict):
                 changes = _with_tuples(settings["augmentation"])

@@ -51,11 +51,7 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     if converts:
         weights = checkpoints.opened(weights)
         overrides = {**checkpoints.settings_of(weights, name), **overrides}
-    config = configuration(name, **overrides)
-    task = task_of(config)
-    pipeline = task.build_pipeline(config, data or config.dataset, skip_corrupt=skip_corrupt)
-    if data is not None and "num_classes" not in overrides:
-        config, pipeline = task.adapted(config, pipeline)
+    config, pipeline = open_pipeline(name, data, skip_corrupt, **overrides)
     try:
         model = build_model(config, name)
     except (TypeError, ValueError) as error:
@@ -67,6 +63,23 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     elif weights is not None:
         load_weights(model, weights)
     return Entry(name, config, model, pipeline, class_names)
+
+
+def open_pipeline(name, data=None, skip_corrupt=False, **overrides):
+    """Return a model's configuration and its pipeline, without building the model.
+
+    Args:
+        name, data, skip_corrupt, **overrides: as in `build`.
+
+    Raises:
+        ZooError: if a name, field, value, path or file is wrong.
+    """
+    config = configuration(name, **overrides)
+    task = task_of(config)
+    pipeline = task.build_pipeline(config, data or config.dataset, skip_corrupt=skip_corrupt)
+    if data is not None and "num_classes" not in overrides:
+        config, pipeline = task.adapted(config, pipeline)
+    return config, pipeline
 
 
 def build_model(config, name="model"):

@@ -167,6 +167,34 @@ def _dtype_policy(name):
         keras.config.set_dtype_policy(previous)
 
 
+def compile_entry(entry, recipe, strategy, jit_compile):
+    """Gives a model its recipe's optimiser, already built, and its task's loss and metrics.
+
+    Args:
+        entry: `zoo.entry.Entry`, built under the strategy.
+        recipe: `zoo.recipes.Recipe`.
+        strategy: `tf.distribute.Strategy`; call this inside of its scope.
+        jit_compile: "auto", True or False.
+
+    Raises:
+        ZooError: If the devices cannot share the batches, or the data cannot be read.
+    """
+    check_batch_size(recipe.batch_size, entry.pipeline.num_examples("train"), strategy)
+    variables = entry.model.trainable_variables
+    optimizer = build_optimizer(
+        recipe,
+        variables,
+        steps_per_epoch(entry, recipe.batch_size),
+        strategy.num_replicas_in_sync,
+    )
+    optimizer.build(variables)
+    entry.model.compile(
+        optimizer=optimizer,
+        **task_of(entry.config).compiled(entry.config, recipe),
+        jit_compile=jit_compile,
+    )
+
+
 def _build_compiled(settings, strategy, jit_compile):
     """Builds model, optimiser and compiled state from the seed, under the strategy."""
     keras.utils.set_random_seed(settings.seed)
@@ -177,21 +205,7 @@ def _build_compiled(settings, strategy, jit_compile):
             skip_corrupt=settings.skip_corrupt,
             **settings.overrides,
         )
-        num_examples = entry.pipeline.num_examples("train")
-        check_batch_size(settings.recipe.batch_size, num_examples, strategy)
-        variables = entry.model.trainable_variables
-        optimizer = build_optimizer(
-            settings.recipe,
-            variables,
-            steps_per_epoch(entry, settings),
-            strategy.num_replicas_in_sync,
-        )
-        optimizer.build(variables)
-        entry.model.compile(
-            optimizer=optimizer,
-            **task_of(entry.config).compiled(entry.config, settings.recipe),
-            jit_compile=jit_compile,
-        )
+        compile_entry(entry, settings.recipe, strategy, jit_compile)
     return entry
 
 

@@ -1,0 +1,377 @@
+"""A whole search: from what is asked for to the trials that came out."""
+
+import contextlib
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras_tuner
+from rich.console import Console
+
+from tuning.budget import Budget
+from tuning.hypermodel import PerceiverHyperModel
+from tuning.objectives import build_objective
+from tuning.oracles import ORACLES
+from tuning.progress import SearchDisplay
+from tuning.stopping import FailAtNonFiniteLoss, FailAtTimeLimit, MedianStop
+from tuning.trials import SearchFolder, SearchTrial, pareto_front, ranked
+from tuning.tuner import SearchTuner
+from tuning.workers import heartbeat, role_of, watched
+from zoo.errors import ZooError
+from zoo.names import nearest
+
+DEFAULT_TRIALS = 20
+_SAMPLES = 200
+_PATIENCE_SECONDS = 600  # of a worker for the chief's settings
+_STOPPING = (None, "median")
+
+
+@dataclass(frozen=True)
+class FinishedSearch:
+    """The trials of a search, at least one of them completed.
+
+    Attributes:
+        path: the folder of the search.
+        objective: name of the objective, such as "val_accuracy".
+        direction: "max" or "min".
+        trials: list of `SearchTrial`, all of them.
+    """
+
+    path: Path
+    objective: str
+    direction: str
+    trials: list[SearchTrial]
+
+    @property
+    def best(self) -> SearchTrial:
+        """The best completed trial."""
+        return ranked(self.trials, self.direction)[0]
+
+    @property
+    def failed(self) -> list[SearchTrial]:
+        """The trials that failed; their `reason` says why."""
+        return [trial for trial in self.trials if trial.status in ("FAILED", "INVALID")]
+
+    def pareto_front(self, cost: str = "multiply_adds") -> list[SearchTrial]:
+        """Returns the trials that no other beats at the same cost or below."""
+        return pareto_front(ranked(self.trials, self.direction), cost, self.direction)
+
+
+def search(
+    name: str | None = None,
+    *,
+    data: str | None = None,
+    space=None,
+    tuner: str = "hyperband",
+    objective: str | None = None,
+    max_trials: int | None = None,
+    epochs: int | None = None,
+    budget: Budget | None = None,
+    executions_per_trial: int = 1,
+    seed: int = 0,
+    directory: str | Path | None = None,
+    overrides: dict | None = None,
+    fixed: dict | None = None,
+    only: list[str] | None = None,
+    stopping: str | None = None,
+    max_seconds: float | None = None,
+    max_trial_seconds: float | None = None,
+    factor: int = 3,
+    hyperband_iterations: int = 1,
+    validation_share: float = 0.2,
+    skip_corrupt: bool = False,
+    strategy: str = "auto",
+    jit_compile: bool | str = "auto",
+    hypermodel: keras_tuner.HyperModel | None = None,
+    fit_settings: dict | None = None,
+    chief: str | None = None,
+    worker: str | None = None,
+    worker_id: str | None = None,
+    console: Console | None = None,
+) -> FinishedSearch:
+    """Searches for hyperparameters, with KerasTuner, and keeps every trial in a folder.
+
+    A search that was ended in any way goes on when it is called again with the same settings and
+    folder; at most the trial that was running is trained anew. The split "test" is not looked
+    at: trials are measured on "validation", held out of the training data if need be.
+
+    Args:
+        name: a name from `zoo.list_models()`.
+        data: what to train on, as in `zoo.build`; the configuration's own by default.
+        space: see `PerceiverHyperModel`.
+        tuner: "hyperband", "bayesian", "random" or "grid".
+        objective: what the model reports, by default the task's first metric on the held-out
+            examples, such as "val_accuracy". "max:NAME" or "min:NAME" for a metric of your own.
+        max_trials: int, the most trials; by default 20, as many as Hyperband wants, or the
+            whole grid.
+        epochs: int, of a whole training; the recipe's by default. Hyperband's trials are shorter.
+        budget: `Budget`; no trial is proposed that exceeds it.
+        executions_per_trial: int, trainings of each point, of which the mean counts.
+        seed: int from 0, of the search and of the trainings.
+        directory: the folder of the search; "searches/NAME" by default.
+        overrides: fields of the configuration that are the same in all trials.
+        fixed: dict from hyperparameters to values that are not searched over.
+        only: the hyperparameters to search over; the others keep the model's own values.
+        stopping: None, or "median", see `tuning.stopping.MedianStop`.
+        max_seconds: float, after which no more trials are begun; a later call may go on.
+        max_trial_seconds: float, after which a training fails.
+        factor, hyperband_iterations: of Hyperband, see `keras_tuner.Hyperband`.
+        validation_share: float in (0, 1), see `zoo.validation_share`.
+        skip_corrupt: bool. Leave out files that cannot be read.
+        strategy, jit_compile: as in `zoo.train`, for each trial.
+        hypermodel: a `keras_tuner.HyperModel` of your own instead of `name`, `data` and `space`;
+            its `fit` gets `epochs`, `initial_epoch`, `callbacks` and `fit_settings`.
+        fit_settings: dict for the hypermodel's `fit`, such as its data.
+        chief, worker, worker_id: for a search by several processes, see `tuning.workers`.
+        console: where the progress goes; standard output by default.
+
+    Returns:
+        `FinishedSearch`.
+
+    Raises:
+        ZooError: If a setting is wrong, the folder is that of another search, the budget
+            admits nothing, or no trial could be completed.
+        KeyboardInterrupt: After Ctrl-C; all trials that ended are kept.
+
+    Example:
+
+    >>> found = tuning.search("perceiver_digits_tiny", budget=Budget(multiply_adds=2e6))
+    >>> found.best.score, found.best.values
+    """
+    if executions_per_trial < 1:
+        raise ZooError(
+            f"`executions_per_trial` must be at least 1. Received: {executions_per_trial}."
+        )
+    _check_choice("tuner", tuner, ORACLES)
+    _check_choice("stopping", stopping, _STOPPING)
+    _check_installed()
+    role = role_of(chief, worker, worker_id)
+    console = console or Console()
+    budget = budget or Budget()
+    if hypermodel is None:
+        if name is None:
+            raise ZooError("A search must have the name of a model, or a hypermodel.")
+        hypermodel = PerceiverHyperModel(
+            name,
+            data,
+            space,
+            epochs=epochs,
+            overrides=overrides,
+            fixed=fixed,
+            only=only,
+            seed=seed,
+            strategy=strategy,
+            jit_compile=jit_compile,
+            validation_share=validation_share,
+            skip_corrupt=skip_corrupt,
+        )
+    elif budget.bounds:
+        raise ZooError("A `budget` must come with a model of the zoo. Received: a hypermodel.")
+    is_own = isinstance(hypermodel, PerceiverHyperModel)
+    epochs = hypermodel.recipe.epochs if is_own else epochs or 1
+    objective = build_objective(objective, hypermodel if is_own else None)
+    folder = SearchFolder(directory or Path("searches") / (name or "search"))
+    settings = {
+        "name": name,
+        "data": None if data is None else str(data),
+        "space": hypermodel.space.__name__ if is_own else type(hypermodel).__name__,
+        "tuner": tuner,
+        "objective": objective.name,
+        "direction": objective.direction,
+        "epochs": epochs,
+        "budget": dataclasses.asdict(budget),
+        "executions_per_trial": executions_per_trial,
+        "seed": seed,
+        "overrides": overrides or {},
+        "fixed": fixed or {},
+        "only": None if only is None else sorted(only),
+        "stopping": stopping,
+        "factor": factor,
+        "hyperband_iterations": hyperband_iterations,
+        "validation_share": validation_share,
+        "skip_corrupt": skip_corrupt,
+    }
+    if is_own and budget.bounds:
+        check_admits_something(hypermodel, budget, seed)
+    _claim(folder, settings, role)
+    limits = {"stopping": stopping, "max_trial_seconds": max_trial_seconds}
+    oracle = _build_oracle(
+        tuner,
+        hypermodel if is_own else None,
+        budget,
+        objective=objective,
+        max_trials=max_trials,
+        epochs=epochs,
+        seed=seed,
+        until=None if max_seconds is None else time.monotonic() + max_seconds,
+        waits=role is not None,
+        factor=factor,
+        hyperband_iterations=hyperband_iterations,
+    )
+    display = _display(console, folder, objective, oracle, epochs, executions_per_trial)
+    with contextlib.nullcontext() if role is None else role.announced():
+        searcher = SearchTuner(
+            oracle,
+            hypermodel,
+            folder,
+            describe=hypermodel.description if is_own else None,
+            epochs=epochs,
+            seed=seed,
+            executions_per_trial=executions_per_trial,
+            callbacks=lambda record: _callbacks(record, **limits),
+            display=display,
+            fit_settings=fit_settings or {},
+        )
+        _run(searcher, folder, role, console, display)
+    trials = folder.trials()
+    raise_if_none_completed(trials)
+    if oracle.gave_up:
+        failed = [trial for trial in trials if trial.status == "FAILED"]
+        raise ZooError(
+            f"The search was stopped: its last {oracle.max_consecutive_failed_trials} trials failed "
+            f"({len(failed)} of {len(trials)} in all). The last: {failed[-1].reason}"
+        )
+    return FinishedSearch(folder.path, objective.name, objective.direction, trials)
+
+
+def check_admits_something(hypermodel, budget, seed=0):
+    """Raises a `ZooError` that names the tightest bound if no sampled point is within the budget.
+
+    Args:
+        hypermodel: `PerceiverHyperModel`.
+        budget: `Budget`.
+        seed: int.
+    """
+    space = keras_tuner.HyperParameters()
+    hypermodel.declare_hyperparameters(space)
+    sampled = []
+    for draw in range(_SAMPLES):
+        point = space.copy()
+        if draw:  # the first is the model as it is in the zoo
+            for i, entry in enumerate(space.space):
+                point.values[entry.name] = entry.random_sample(seed + draw * len(space.space) + i)
+        sampled.append(hypermodel.costs(point))
+        if budget.admits(sampled[-1]):
+            return
+    raise ZooError(
+        f"The budget must admit some model of the space. Received: {budget.tightest(sampled)}."
+    )
+
+
+def raise_if_none_completed(trials):
+    """Raises a `ZooError` that says why, if no trial of a search has a result."""
+    if any(trial.status == "COMPLETED" for trial in trials):
+        return
+    failed = [trial for trial in trials if trial.status in ("FAILED", "INVALID")]
+    if not failed:
+        raise ZooError("The search must complete at least one trial. Received: none was run.")
+    raise ZooError(
+        f"No trial was completed: {len(failed)} of {len(trials)} failed. "
+        f"The last: {failed[-1].reason}"
+    )
+
+
+def _run(searcher, folder, role, console, display):
+    """Searches, as the only process, as the chief or as a worker."""
+    display.begin()
+    try:
+        if role is None:
+            searcher.search()
+        elif role.is_chief:
+            console.print(f"chief at {role.host}:{role.port}, waiting for workers", highlight=False)
+            with watched(searcher.oracle, folder.path, console):
+                searcher.search()
+        else:
+            with heartbeat(folder.path, role.worker_id):
+                searcher.search()
+    except keras_tuner.errors.FatalError as error:
+        raise ZooError(str(error)) from error
+    finally:
+        display.end()
+
+
+def _claim(folder, settings, role):
+    """Writes search.json for a new search, or makes sure that an old one has these settings."""
+    if role is not None and not role.is_chief:
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        while not folder.exists and time.monotonic() < patience:
+            time.sleep(0.5)
+    if not folder.exists:
+        folder.write_settings(settings)
+        return
+    stored = folder.settings
+    differing = [
+        f"{key} was {stored.get(key)!r}, now {value!r}"
+        for key, value in settings.items()
+        if stored.get(key) != value
+    ]
+    if differing:
+        raise ZooError(
+            f"A search is continued with its own settings. In {str(folder.path)!r} "
+            f"{'; '.join(differing)}. Leave them out, or choose another folder."
+        )
+
+
+def _build_oracle(
+    kind, hypermodel, budget, *, objective, max_trials, epochs, factor, hyperband_iterations, **more
+):
+    def admits(hp):
+        return hypermodel is None or not budget.bounds or budget.admits(hypermodel.costs(hp))
+
+    settings = {"objective": objective, "admits": admits, **more}
+    if kind == "hyperband":
+        oracle = ORACLES[kind](
+            max_epochs=epochs,
+            factor=factor,
+            hyperband_iterations=hyperband_iterations,
+            **settings,
+        )
+        oracle.max_trials = max_trials
+        return oracle
+    if max_trials is None and kind != "grid":
+        max_trials = DEFAULT_TRIALS
+    return ORACLES[kind](max_trials=max_trials, **settings)
+
+
+def _callbacks(record, stopping, max_trial_seconds):
+    callbacks = [FailAtNonFiniteLoss()]
+    if max_trial_seconds is not None:
+        callbacks.append(FailAtTimeLimit(max_trial_seconds))
+    if stopping == "median":
+        callbacks.append(MedianStop(record))
+    return callbacks
+
+
+def _display(console, folder, objective, oracle, epochs, executions):
+    trials = folder.trials()
+    best = ranked(trials, objective.direction)
+    planned = oracle.planned_epochs(epochs)
+    return SearchDisplay(
+        console,
+        objective,
+        planned_epochs=None if planned is None else planned * executions,
+        done_epochs=executions
+        * sum(trial.own_epochs for trial in trials if trial.score is not None),
+        best=best[0].score if best else None,
+    )
+
+
+def _check_choice(name, value, known):
+    if value not in known:
+        listed = ", ".join(str(choice) for choice in known)
+        raise ZooError(
+            f"`{name}` must be one of {listed}.{nearest(value, filter(None, known))} "
+            f"Received: {name}={value!r}."
+        )
+
+
+def _check_installed():
+    """Raises a `ZooError` about a package that KerasTuner needs and does not ask for."""
+    try:
+        import scipy.optimize  # noqa: F401
+        import tensorboard.plugins.hparams  # noqa: F401
+    except ImportError as error:
+        raise ZooError(
+            f'A search needs {error.name}: pip install "perceiver-tf[tuning]".'
+        ) from error
