@@ -30,7 +30,7 @@ def test_imports_point_one_way(path):
             assert package not in {"tensorflow", "tensorflow_datasets", "torch", "jax"}
 
 
-@pytest.mark.parametrize("package", ["perceiver_tf", "zoo"])
+@pytest.mark.parametrize("package", ["perceiver_tf", "tuning", "zoo"])
 def test_import_is_silent_and_light(package):
     code = f"import sys, {package}; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     run = subprocess.run(
@@ -46,7 +46,7 @@ def test_unknown_names_are_attribute_errors():
         _ = perceiver_tf.no_such_name
 
 
-@pytest.mark.parametrize("package", ["perceiver_tf", "zoo"])
+@pytest.mark.parametrize("package", ["perceiver_tf", "tuning", "zoo"])
 def test_public_names_are_not_submodules(package):
     """Importing a submodule replaces the package's attribute of that name for good."""
     module = importlib.import_module(package)

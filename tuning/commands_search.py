@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from tuning.budget import Budget
+from tuning.settings import TUNERS
 from tuning.spaces import SPACES
 from tuning.trials import SearchFolder
 from zoo.commands_runs import JIT_COMPILE, parse_settings
@@ -16,7 +17,6 @@ from zoo.distribution import STRATEGIES
 from zoo.errors import ZooError
 from zoo.terminal import add_command, console, start_tensorflow, write_json
 
-TUNERS = ("hyperband", "bayesian", "random", "grid")
 _OF_THE_SEARCH = (
     "data", "space", "tuner", "epochs", "executions_per_trial", "seed", "overrides", "fixed",
     "only", "stopping", "factor", "hyperband_iterations", "validation_share", "skip_corrupt",

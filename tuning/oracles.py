@@ -119,11 +119,11 @@ class _Reliable:
 
     def reload(self):
         super().reload()
-        known = set(self.start_order)
-        for trial_id in [trial_id for trial_id in self.trials if trial_id not in known]:
+        for trial_id in self.trials.keys() - set(self.start_order):
             # Killed after writing the trial and before writing the oracle: it never began.
-            del self.trials[trial_id]
             shutil.rmtree(self._get_trial_dir(trial_id), ignore_errors=True)
+        # KerasTuner reads the trials in the order of the file system.
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
         for trial_id in [i for i in self._retry_queue if self.trials[i].status != _RUNNING]:
             # Killed after writing its result and before writing the oracle: it has ended.
             self._retry_queue.remove(trial_id)

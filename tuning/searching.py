@@ -14,17 +14,15 @@ from tuning.hypermodel import PerceiverHyperModel
 from tuning.objectives import build_objective
 from tuning.oracles import ORACLES
 from tuning.progress import SearchDisplay
+from tuning.settings import SearchSettings
 from tuning.stopping import FailAtNonFiniteLoss, FailAtTimeLimit, MedianStop
 from tuning.trials import SearchFolder, SearchTrial, pareto_front, ranked
 from tuning.tuner import SearchTuner
 from tuning.workers import heartbeat, role_of, watched
 from zoo.errors import ZooError
-from zoo.names import nearest
 
 DEFAULT_TRIALS = 20
 _SAMPLES = 200
-_PATIENCE_SECONDS = 600  # of a worker for the chief's settings
-_STOPPING = (None, "median")
 
 
 @dataclass(frozen=True)
@@ -139,17 +137,12 @@ def search(
     >>> found = tuning.search("perceiver_digits_tiny", budget=Budget(multiply_adds=2e6))
     >>> found.best.score, found.best.values
     """
-    if executions_per_trial < 1:
-        raise ZooError(
-            f"`executions_per_trial` must be at least 1. Received: {executions_per_trial}."
-        )
-    _check_choice("tuner", tuner, ORACLES)
-    _check_choice("stopping", stopping, _STOPPING)
     _check_installed()
     role = role_of(chief, worker, worker_id)
     console = console or Console()
     budget = budget or Budget()
-    if hypermodel is None:
+    is_own = hypermodel is None
+    if is_own:
         if name is None:
             raise ZooError("A search must have the name of a model, or a hypermodel.")
         hypermodel = PerceiverHyperModel(
@@ -168,70 +161,56 @@ def search(
         )
     elif budget.bounds:
         raise ZooError("A `budget` must come with a model of the zoo. Received: a hypermodel.")
-    is_own = isinstance(hypermodel, PerceiverHyperModel)
-    epochs = hypermodel.recipe.epochs if is_own else epochs or 1
     objective = build_objective(objective, hypermodel if is_own else None)
-    folder = SearchFolder(directory or Path("searches") / (name or "search"))
-    settings = {
-        "name": name,
-        "data": None if data is None else str(data),
-        "space": hypermodel.space.__name__ if is_own else type(hypermodel).__name__,
-        "tuner": tuner,
-        "objective": objective.name,
-        "direction": objective.direction,
-        "epochs": epochs,
-        "budget": dataclasses.asdict(budget),
-        "executions_per_trial": executions_per_trial,
-        "seed": seed,
-        "overrides": overrides or {},
-        "fixed": fixed or {},
-        "only": None if only is None else sorted(only),
-        "stopping": stopping,
-        "factor": factor,
-        "hyperband_iterations": hyperband_iterations,
-        "validation_share": validation_share,
-        "skip_corrupt": skip_corrupt,
-    }
-    if is_own and budget.bounds:
-        check_admits_something(hypermodel, budget, seed)
-    _claim(folder, settings, role)
-    limits = {"stopping": stopping, "max_trial_seconds": max_trial_seconds}
-    oracle = _build_oracle(
-        tuner,
-        hypermodel if is_own else None,
-        budget,
-        objective=objective,
-        max_trials=max_trials,
-        epochs=epochs,
+    settings = SearchSettings(
+        name=name,
+        data=None if data is None else str(data),
+        space=hypermodel.space.__name__ if is_own else type(hypermodel).__name__,
+        tuner=tuner,
+        objective=objective.name,
+        direction=objective.direction,
+        epochs=hypermodel.recipe.epochs if is_own else epochs or 1,
+        budget=dataclasses.asdict(budget),
+        executions_per_trial=executions_per_trial,
         seed=seed,
-        until=None if max_seconds is None else time.monotonic() + max_seconds,
-        waits=role is not None,
+        overrides=overrides or {},
+        fixed=fixed or {},
+        only=None if only is None else sorted(only),
+        stopping=stopping or "none",
         factor=factor,
         hyperband_iterations=hyperband_iterations,
+        validation_share=validation_share,
+        skip_corrupt=skip_corrupt,
     )
-    display = _display(console, folder, objective, oracle, epochs, executions_per_trial)
+    if is_own and budget.bounds:
+        check_admits_something(hypermodel, budget, seed)
+    folder = SearchFolder(directory or Path("searches") / (name or "search"))
+    settings.claim(folder, waits=role is not None and not role.is_chief)
+    oracle = _build_oracle(
+        settings,
+        objective,
+        _admits(hypermodel, budget) if is_own else _admits_all,
+        max_trials=max_trials,
+        until=None if max_seconds is None else time.monotonic() + max_seconds,
+        waits=role is not None,
+    )
+    display = _display(console, folder, objective, oracle, settings)
     with contextlib.nullcontext() if role is None else role.announced():
         searcher = SearchTuner(
             oracle,
             hypermodel,
             folder,
             describe=hypermodel.description if is_own else None,
-            epochs=epochs,
+            epochs=settings.epochs,
             seed=seed,
             executions_per_trial=executions_per_trial,
-            callbacks=lambda record: _callbacks(record, **limits),
+            callbacks=lambda record: _callbacks(record, settings.stopping, max_trial_seconds),
             display=display,
             fit_settings=fit_settings or {},
         )
         _run(searcher, folder, role, console, display)
     trials = folder.trials()
-    raise_if_none_completed(trials)
-    if oracle.gave_up:
-        failed = [trial for trial in trials if trial.status == "FAILED"]
-        raise ZooError(
-            f"The search was stopped: its last {oracle.max_consecutive_failed_trials} trials failed "
-            f"({len(failed)} of {len(trials)} in all). The last: {failed[-1].reason}"
-        )
+    _raise_if_in_vain(oracle, trials)
     return FinishedSearch(folder.path, objective.name, objective.direction, trials)
 
 
@@ -259,17 +238,19 @@ def check_admits_something(hypermodel, budget, seed=0):
     )
 
 
-def raise_if_none_completed(trials):
-    """Raises a `ZooError` that says why, if no trial of a search has a result."""
-    if any(trial.status == "COMPLETED" for trial in trials):
-        return
+def _raise_if_in_vain(oracle, trials):
+    """Raises a `ZooError` that says why, if no trial has a result or the search gave up."""
     failed = [trial for trial in trials if trial.status in ("FAILED", "INVALID")]
-    if not failed:
-        raise ZooError("The search must complete at least one trial. Received: none was run.")
-    raise ZooError(
-        f"No trial was completed: {len(failed)} of {len(trials)} failed. "
-        f"The last: {failed[-1].reason}"
-    )
+    last = f"The last: {failed[-1].reason}" if failed else ""
+    if not any(trial.status == "COMPLETED" for trial in trials):
+        if not failed:
+            raise ZooError("The search must complete at least one trial. Received: none was run.")
+        raise ZooError(f"No trial was completed: {len(failed)} of {len(trials)} failed. {last}")
+    if oracle.gave_up:
+        raise ZooError(
+            f"The search was stopped: its last {oracle.max_consecutive_failed_trials} trials "
+            f"failed ({len(failed)} of {len(trials)} in all). {last}"
+        )
 
 
 def _run(searcher, folder, role, console, display):
@@ -291,47 +272,30 @@ def _run(searcher, folder, role, console, display):
         display.end()
 
 
-def _claim(folder, settings, role):
-    """Writes search.json for a new search, or makes sure that an old one has these settings."""
-    if role is not None and not role.is_chief:
-        patience = time.monotonic() + _PATIENCE_SECONDS
-        while not folder.exists and time.monotonic() < patience:
-            time.sleep(0.5)
-    if not folder.exists:
-        folder.write_settings(settings)
-        return
-    stored = folder.settings
-    differing = [
-        f"{key} was {stored.get(key)!r}, now {value!r}"
-        for key, value in settings.items()
-        if stored.get(key) != value
-    ]
-    if differing:
-        raise ZooError(
-            f"A search is continued with its own settings. In {str(folder.path)!r} "
-            f"{'; '.join(differing)}. Leave them out, or choose another folder."
-        )
+def _admits(hypermodel, budget):
+    return lambda hp: not budget.bounds or budget.admits(hypermodel.costs(hp))
 
 
-def _build_oracle(
-    kind, hypermodel, budget, *, objective, max_trials, epochs, factor, hyperband_iterations, **more
-):
-    def admits(hp):
-        return hypermodel is None or not budget.bounds or budget.admits(hypermodel.costs(hp))
+def _admits_all(hp):
+    return True
 
-    settings = {"objective": objective, "admits": admits, **more}
-    if kind == "hyperband":
-        oracle = ORACLES[kind](
-            max_epochs=epochs,
-            factor=factor,
-            hyperband_iterations=hyperband_iterations,
-            **settings,
+
+def _build_oracle(settings, objective, admits, *, max_trials, until, waits):
+    kind = ORACLES[settings.tuner]
+    more = {"objective": objective, "admits": admits, "seed": settings.seed}
+    more |= {"until": until, "waits": waits}
+    if settings.tuner == "hyperband":
+        oracle = kind(
+            max_epochs=settings.epochs,
+            factor=settings.factor,
+            hyperband_iterations=settings.hyperband_iterations,
+            **more,
         )
         oracle.max_trials = max_trials
         return oracle
-    if max_trials is None and kind != "grid":
+    if max_trials is None and settings.tuner != "grid":
         max_trials = DEFAULT_TRIALS
-    return ORACLES[kind](max_trials=max_trials, **settings)
+    return kind(max_trials=max_trials, **more)
 
 
 def _callbacks(record, stopping, max_trial_seconds):
@@ -343,27 +307,18 @@ def _callbacks(record, stopping, max_trial_seconds):
     return callbacks
 
 
-def _display(console, folder, objective, oracle, epochs, executions):
-    trials = folder.trials()
+def _display(console, folder, objective, oracle, settings):
+    trials, executions = folder.trials(), settings.executions_per_trial
     best = ranked(trials, objective.direction)
-    planned = oracle.planned_epochs(epochs)
+    planned = oracle.planned_epochs(settings.epochs)
+    done = sum(trial.own_epochs for trial in trials if trial.score is not None)
     return SearchDisplay(
         console,
         objective,
         planned_epochs=None if planned is None else planned * executions,
-        done_epochs=executions
-        * sum(trial.own_epochs for trial in trials if trial.score is not None),
+        done_epochs=done * executions,
         best=best[0].score if best else None,
     )
-
-
-def _check_choice(name, value, known):
-    if value not in known:
-        listed = ", ".join(str(choice) for choice in known)
-        raise ZooError(
-            f"`{name}` must be one of {listed}.{nearest(value, filter(None, known))} "
-            f"Received: {name}={value!r}."
-        )
 
 
 def _check_installed():

@@ -234,6 +234,8 @@ def strengthened(augmentation: Augmentation, strength: float) -> dict:
     Returns:
         dict of the fields of `Augmentation`.
     """
+    if strength == 1:
+        return dataclasses.asdict(augmentation)
     if strength == 0:
         return dataclasses.asdict(Augmentation(fill=augmentation.fill))
     limits = {"max_shift": 1.0, "max_rotation": 180.0, "max_zoom": 0.9, "mix_up": 1.0}

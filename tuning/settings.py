@@ -1,0 +1,113 @@
+"""What two calls must share to be one search."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+
+from zoo.errors import ZooError
+from zoo.names import nearest
+
+TUNERS = ("hyperband", "bayesian", "random", "grid")
+STOPPING = ("none", "median")
+_PATIENCE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Everything that decides which trials a search has; the contents of search.json.
+
+    Attributes:
+        name: name of the model, None for a hypermodel of the user's.
+        data: what it is trained on; None for the configuration's own.
+        space: name of the space, or of the hypermodel's class.
+        tuner: one of `TUNERS`.
+        objective, direction: name of the metric, "max" or "min".
+        epochs: int, of a whole training.
+        budget: dict of the bounds.
+        executions_per_trial, seed, factor, hyperband_iterations: ints.
+        overrides, fixed: dicts.
+        only: list of names, or None.
+        stopping: one of `STOPPING`.
+        validation_share: float.
+        skip_corrupt: bool.
+
+    Raises:
+        ZooError: If a value is wrong.
+    """
+
+    name: str | None
+    data: str | None
+    space: str
+    tuner: str
+    objective: str
+    direction: str
+    epochs: int
+    budget: dict
+    executions_per_trial: int
+    seed: int
+    overrides: dict
+    fixed: dict
+    only: list | None
+    stopping: str
+    factor: int
+    hyperband_iterations: int
+    validation_share: float
+    skip_corrupt: bool
+
+    def __post_init__(self):
+        for name, known in (("tuner", TUNERS), ("stopping", STOPPING)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ZooError(
+                    f"`{name}` must be one of {', '.join(known)}.{nearest(value, known)} "
+                    f"Received: {name}={value!r}."
+                )
+        for name, least in (
+            ("epochs", 1),
+            ("executions_per_trial", 1),
+            ("seed", 0),
+            ("factor", 2),
+            ("hyperband_iterations", 1),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ZooError(f"`{name}` must be an int from {least}. Received: {name}={value!r}.")
+
+    def claim(self, folder, waits=False):
+        """Writes search.json for a new search, or makes sure that the old one is this search.
+
+        Args:
+            folder: `tuning.trials.SearchFolder`.
+            waits: bool, whether another process, the chief, is to write it.
+
+        Raises:
+            ZooError: If the folder holds another search, or something else; the message has
+                the settings that differ.
+        """
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        while waits and not folder.exists and time.monotonic() < patience:
+            time.sleep(0.5)
+        now = dataclasses.asdict(self)
+        if not folder.exists:
+            folder.write_settings(now)
+            return
+        stored = folder.settings
+        differing = [
+            f"{key} was {stored.get(key)!r}, now {value!r}"
+            for key, value in plain(now).items()
+            if stored.get(key) != value
+        ]
+        if differing:
+            raise ZooError(
+                f"A search is continued with its own settings. In {str(folder.path)!r} "
+                f"{'; '.join(differing)}. Leave them out, or choose another folder."
+            )
+
+
+def plain(value):
+    """Returns a value as it is after its way through JSON."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
