@@ -115,9 +115,8 @@ class PerceiverHyperModel(keras_tuner.HyperModel):
         """
         proposal = self.proposal(hp)
         overrides = {**self.overrides, **proposal.overrides}
-        if "num_classes" not in overrides and "data_and_config" in self.__dict__:
-            known = getattr(self.data_and_config[1], "num_classes", None)
-            overrides |= {} if known is None else {"num_classes": known}
+        if self.data is not None and hasattr(self.config, "num_classes"):
+            overrides.setdefault("num_classes", self.data_and_config[1].num_classes)
         config = configuration(self.name, **overrides)
         return config, self.recipe.replace(**proposal.recipe)
 

@@ -13,10 +13,12 @@ KerasTuner's own, with what a team needs to rely on them:
 import json
 import shutil
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 from keras_tuner import oracles, synchronized
+from sklearn.exceptions import ConvergenceWarning
 
 from zoo.atomic_files import replaced_atomically
 
@@ -159,7 +161,9 @@ class BayesianOracle(_Reliable, oracles.BayesianOptimizationOracle):
     def populate_space(self, trial_id):
         # Independent of how many draws an earlier process made.
         self._random_state = np.random.RandomState(self.seed + len(self.trials))
-        response = super().populate_space(trial_id)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of so few trials, it says
+            response = super().populate_space(trial_id)
         if response["status"] != _RUNNING or self.admits_values(response["values"]):
             return response
         drawn = [self._random_values() for _ in range(_CANDIDATES)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from tuning.settings import SearchSettings
 from tuning.stopping import FailAtNonFiniteLoss, FailAtTimeLimit, MedianStop
 from tuning.trials import SearchFolder, SearchTrial, pareto_front, ranked
 from tuning.tuner import SearchTuner
-from tuning.workers import heartbeat, role_of, watched
+from tuning.workers import LOST_SECONDS, heartbeat, role_of, watched
 from zoo.errors import ZooError
 
 DEFAULT_TRIALS = 20
@@ -86,6 +87,7 @@ def search(
     chief: str | None = None,
     worker: str | None = None,
     worker_id: str | None = None,
+    lost_seconds: float = LOST_SECONDS,
     console: Console | None = None,
 ) -> FinishedSearch:
     """Searches for hyperparameters, with KerasTuner, and keeps every trial in a folder.
@@ -122,6 +124,7 @@ def search(
             its `fit` gets `epochs`, `initial_epoch`, `callbacks` and `fit_settings`.
         fit_settings: dict for the hypermodel's `fit`, such as its data.
         chief, worker, worker_id: for a search by several processes, see `tuning.workers`.
+        lost_seconds: float, how long the chief hears nothing of a worker that it takes for dead.
         console: where the progress goes; standard output by default.
 
     Returns:
@@ -208,7 +211,7 @@ def search(
             display=display,
             fit_settings=fit_settings or {},
         )
-        _run(searcher, folder, role, console, display)
+        _run(searcher, folder, role, console, display, float(lost_seconds))
     trials = folder.trials()
     _raise_if_in_vain(oracle, trials)
     return FinishedSearch(folder.path, objective.name, objective.direction, trials)
@@ -253,15 +256,17 @@ def _raise_if_in_vain(oracle, trials):
         )
 
 
-def _run(searcher, folder, role, console, display):
+def _run(searcher, folder, role, console, display, lost_seconds):
     """Searches, as the only process, as the chief or as a worker."""
+    retracing = _Retracing()
+    logging.getLogger("tensorflow").addFilter(retracing)
     display.begin()
     try:
         if role is None:
             searcher.search()
         elif role.is_chief:
             console.print(f"chief at {role.host}:{role.port}, waiting for workers", highlight=False)
-            with watched(searcher.oracle, folder.path, console):
+            with watched(searcher.oracle, folder.path, console, lost_seconds):
                 searcher.search()
         else:
             with heartbeat(folder.path, role.worker_id):
@@ -270,6 +275,14 @@ def _run(searcher, folder, role, console, display):
         raise ZooError(str(error)) from error
     finally:
         display.end()
+        logging.getLogger("tensorflow").removeFilter(retracing)
+
+
+class _Retracing(logging.Filter):
+    """Drops TensorFlow's warning that functions are made anew: every trial is another model."""
+
+    def filter(self, record):
+        return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _admits(hypermodel, budget):

@@ -12,6 +12,7 @@ import numpy as np
 
 from tuning.trials import SearchFolder
 from zoo.atomic_files import replaced_atomically
+from zoo.errors import ZooError
 
 
 class SearchTuner(keras_tuner.Tuner):
@@ -71,8 +72,12 @@ class SearchTuner(keras_tuner.Tuner):
         hp = self.oracle.get_space()
         self.hypermodel.declare_hyperparameters(hp)
         self.oracle.update_space(hp)
-        if not hp.space:
+        if hp.space:
+            return
+        try:
             super()._populate_initial_space()
+        except Exception as error:
+            raise ZooError(f"The hypermodel must build its own defaults: {error}") from error
 
     def pre_create_trial(self):
         if self._was_idle:
