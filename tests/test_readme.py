@@ -6,10 +6,13 @@ import re
 import numpy as np
 import pytest
 
+from tuning.cli import build_parser as build_tune_parser
 from zoo.cli import build_parser
 from zoo.configs import MODELS
 
-README = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+TUNING = README + (ROOT / "tuning" / "README.md").read_text()
 
 
 def test_readme_lists_every_model_with_its_count():
@@ -30,3 +33,8 @@ def test_readme_example_of_reuse_runs(random):
 @pytest.mark.parametrize("line", re.findall(r"^perceiver-zoo (.*)$", README, re.MULTILINE))
 def test_readme_commands_are_accepted(line):
     build_parser().parse_args(line.split())
+
+
+@pytest.mark.parametrize("line", re.findall(r"^perceiver-tune (.*)$", TUNING, re.MULTILINE))
+def test_tuning_commands_are_accepted(line):
+    build_tune_parser().parse_args(line.split())

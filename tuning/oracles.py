@@ -34,9 +34,13 @@ class _Reliable:
         admits: callable from `keras_tuner.HyperParameters` to bool: whether a trial of these
             values is within the budget.
         until: `time.monotonic()` at which no more trials are proposed, or None.
-        waits: bool, whether a search by several workers: one that finds nothing to do waits
-            for the trials of the others, which may come back.
+        waits: bool, whether several workers search: one that finds nothing to do waits for the
+            trials of the others, which may come back.
         **settings: of KerasTuner's oracle; the `seed` may be 0.
+
+    Attributes:
+        gave_up: bool, whether several trials in a row have failed.
+        on_end: callable that is told of each trial that has ended, or None.
     """
 
     def __init__(self, *, admits, until=None, waits=False, seed=0, **settings):
@@ -46,6 +50,7 @@ class _Reliable:
         self._admits = admits
         self._until = until
         self._waits = waits
+        self.on_end = None
         self.gave_up = False
 
     def populate_space(self, trial_id):
@@ -75,6 +80,8 @@ class _Reliable:
         if trial.trial_id in self._retry_queue:
             self._retry_queue.remove(trial.trial_id)
         super().end_trial(trial)
+        if self.on_end is not None:
+            self.on_end(self.trials[trial.trial_id])
 
     @synchronized
     def workers(self) -> set[str]:

@@ -26,7 +26,6 @@ class SearchDisplay:
         self.best = best
         self._first_epochs = done_epochs
         self._start = time.perf_counter()
-        self._trial_start = self._start
         self._bar = self._task = None
 
     def begin(self):
@@ -48,14 +47,12 @@ class SearchDisplay:
             self._bar.stop()
 
     def begin_trial(self, trial):
-        """Notes which trial runs."""
-        self._trial_start = time.perf_counter()
+        """Shows which trial runs."""
         if self._bar is not None:
             self._bar.update(self._task, description=f"trial {trial.trial_id}, epochs")
 
-    def end_trial(self, trial, score):
+    def end_trial(self, trial, score, seconds):
         """Prints what came out of a trial; a score of None: it failed."""
-        seconds = time.perf_counter() - self._trial_start
         if score is None:
             lines = [line for line in (trial.message or "").splitlines() if line.strip()]
             outcome = f"failed: {lines[-1].strip() if lines else 'no message'}"

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import time
 from dataclasses import dataclass
@@ -260,11 +261,13 @@ def _run(searcher, folder, role, console, display, lost_seconds):
     """Searches, as the only process, as the chief or as a worker."""
     retracing = _Retracing()
     logging.getLogger("tensorflow").addFilter(retracing)
+    gc.freeze()  # what exists already is not looked through between trials
     display.begin()
     try:
         if role is None:
             searcher.search()
         elif role.is_chief:
+            searcher.oracle.on_end = _shown_by(display, folder)
             console.print(f"chief at {role.host}:{role.port}, waiting for workers", highlight=False)
             with watched(searcher.oracle, folder.path, console, lost_seconds):
                 searcher.search()
@@ -273,9 +276,28 @@ def _run(searcher, folder, role, console, display, lost_seconds):
                 searcher.search()
     except keras_tuner.errors.FatalError as error:
         raise ZooError(str(error)) from error
+    except Exception as error:
+        if not type(error).__module__.startswith("grpc"):
+            raise
+        raise ZooError(
+            f"The chief at {role.host}:{role.port} is gone. Start this worker again, under the "
+            f"same name ({role.worker_id}), when it is back."
+        ) from error
     finally:
         display.end()
+        gc.unfreeze()
         logging.getLogger("tensorflow").removeFilter(retracing)
+
+
+def _shown_by(display, folder):
+    """Returns what shows a trial of a worker when it has ended."""
+
+    def show(trial):
+        record = folder.read_history(trial.trial_id)
+        score = trial.score if trial.status == "COMPLETED" else None
+        display.end_trial(trial, score, record.get("total_seconds", 0.0))
+
+    return show
 
 
 class _Retracing(logging.Filter):

@@ -35,8 +35,8 @@ class SearchTrial:
         recipe: dict of changed fields of its recipe, or None.
         history: dict of lists, one value for each epoch trained, those of the trials it continues
             included; of the first execution.
-        seconds: float, time of its training.
-        total_seconds: float, with building and writing.
+        seconds: float, time of its training, building included.
+        total_seconds: float, with all that the search adds: clearing, writing.
         stopped: str or None: why its training ended early, such as "median".
     """
 

@@ -1,6 +1,7 @@
 """Runs the trials of a search: KerasTuner's `Tuner`, with records that others can read."""
 
 import contextlib
+import gc
 import json
 import shutil
 import time
@@ -87,11 +88,13 @@ class SearchTuner(keras_tuner.Tuner):
     def on_trial_begin(self, trial):
         self._was_idle = False
         self._reached = None
+        self._trial_start = time.perf_counter()
         self.display.begin_trial(trial)
 
     def on_trial_end(self, trial):
         super().on_trial_end(trial)
-        self.display.end_trial(trial, self._reached if trial.status == "COMPLETED" else None)
+        score = self._reached if trial.status == "COMPLETED" else None
+        self.display.end_trial(trial, score, time.perf_counter() - self._trial_start)
 
     def save(self):
         if not self._is_worker():
@@ -115,13 +118,15 @@ class SearchTuner(keras_tuner.Tuner):
     def _execute(self, trial, record, execution):
         values = trial.hyperparameters.values
         parent = values.get("tuner/trial_id")
+        keras.backend.clear_session()
+        gc.collect()
         keras.utils.set_random_seed(self.seed + execution)
-        model = self._try_build(trial.hyperparameters)
-        if parent is not None:
-            model.load_weights(self._checkpoint(parent, execution))
         epochs = values.get("tuner/epochs", self.epochs)
         first_epoch = values.get("tuner/initial_epoch", 0)
         record.begin(execution, parent, first_epoch)
+        model = self._build_hypermodel(trial.hyperparameters)
+        if parent is not None:
+            model.load_weights(self._checkpoint(parent, execution))
         logs = Path(self.get_trial_dir(trial.trial_id)) / "logs" / str(execution)
         shutil.rmtree(logs, ignore_errors=True)  # of an attempt that was killed
         result = self.hypermodel.fit(
@@ -137,6 +142,7 @@ class SearchTuner(keras_tuner.Tuner):
             ],
             **self.fit_settings,
         )
+        record.end()
         with replaced_atomically(self._checkpoint(trial.trial_id, execution)) as path:
             model.save_weights(path)
         figures = last_values(result, self.oracle.objective)
@@ -158,7 +164,8 @@ class TrialRecord:
         objective: `keras_tuner.Objective`.
         history: dict of lists, of the first execution.
         stopped: str or None, why the training ended early.
-        seconds, total_seconds: floats.
+        seconds: float, of building and training.
+        total_seconds: float, of the whole trial.
     """
 
     def __init__(self, folder, trial, objective):
@@ -171,17 +178,24 @@ class TrialRecord:
         self.seconds = 0.0
         self.total_seconds = 0.0
         self._execution = 0
+        self._before = 0.0
+        self._start = time.perf_counter()
 
     def begin(self, execution, parent, first_epoch):
         """Starts the record of an execution, which goes on from the trial `parent`, if any."""
         self._execution = execution
+        self._before, self._start = self.seconds, time.perf_counter()
         if execution == 0 and parent is not None:
             before = self.folder.read_history(parent).get("history", {})
             self.history = {name: values[:first_epoch] for name, values in before.items()}
 
-    def add_epoch(self, logs, seconds):
+    def end(self):
+        """Notes that an execution has ended."""
+        self.seconds = self._before + time.perf_counter() - self._start
+
+    def add_epoch(self, logs):
         """Adds an epoch's figures, and writes them if they are of the first execution."""
-        self.seconds += seconds
+        self.end()
         if self._execution == 0:
             for name, value in logs.items():
                 self.history.setdefault(name, []).append(float(value))
@@ -203,11 +217,8 @@ class _Recorder(keras.callbacks.Callback):
         super().__init__()
         self.record = record
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
-
     def on_epoch_end(self, epoch, logs=None):
-        self.record.add_epoch(logs or {}, time.perf_counter() - self.start)
+        self.record.add_epoch(logs or {})
 
 
 def last_values(result, objective) -> dict[str, float]:

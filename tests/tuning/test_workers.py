@@ -74,6 +74,10 @@ def results(path):
     return {t.trial_id: (t.status, t.values, t.score) for t in read_trials(path)}
 
 
+def trials_of(path):
+    return read_trials(path) if (path / "search.json").exists() else []
+
+
 def free_address():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -94,8 +98,27 @@ def test_workers_complete_the_trials_of_one_process(alone, tmp_path):
     workers = [
         start(tmp_path / "s", f"worker={address}", f"worker_id=w{i}", "pause=0.1") for i in range(2)
     ]
-    for process in (*workers, chief):
+    for process in workers:
         ended(process)
+    assert ended(chief).count("  val_loss ") == 10
+    assert results(tmp_path / "s") == alone
+
+
+@pytest.mark.slow
+def test_a_chief_goes_on_where_it_was_and_a_worker_says_that_it_is_gone(alone, tmp_path):
+    address = free_address()
+    chief = start(tmp_path / "s", f"chief={address}")
+    worker = start(tmp_path / "s", f"worker={address}", "worker_id=w", "pause=0.3")
+    while sum(trial.status == "COMPLETED" for trial in trials_of(tmp_path / "s")) < 2:
+        time.sleep(0.1)
+    chief.kill()
+    _, lines = worker.communicate(timeout=240)
+    assert (
+        worker.returncode and "is gone. Start this worker again, under the same name (w)" in lines
+    )
+    chief = start(tmp_path / "s", f"chief={address}")
+    ended(start(tmp_path / "s", f"worker={address}", "worker_id=w"))
+    ended(chief)
     assert results(tmp_path / "s") == alone
 
 
