@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import gc
-import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +14,12 @@ from tuning.hypermodel import PerceiverHyperModel
 from tuning.objectives import build_objective
 from tuning.oracles import ORACLES
 from tuning.progress import SearchDisplay
+from tuning.running import run
 from tuning.settings import SearchSettings
 from tuning.stopping import FailAtNonFiniteLoss, FailAtTimeLimit, MedianStop
 from tuning.trials import SearchFolder, SearchTrial, pareto_front, ranked
 from tuning.tuner import SearchTuner
-from tuning.workers import LOST_SECONDS, heartbeat, role_of, watched
+from tuning.workers import LOST_SECONDS, role_of
 from zoo.errors import ZooError
 
 DEFAULT_TRIALS = 20
@@ -212,7 +211,7 @@ def search(
             display=display,
             fit_settings=fit_settings or {},
         )
-        _run(searcher, folder, role, console, display, float(lost_seconds))
+        run(searcher, folder, role, console, display, float(lost_seconds))
     trials = folder.trials()
     _raise_if_in_vain(oracle, trials)
     return FinishedSearch(folder.path, objective.name, objective.direction, trials)
@@ -255,56 +254,6 @@ def _raise_if_in_vain(oracle, trials):
             f"The search was stopped: its last {oracle.max_consecutive_failed_trials} trials "
             f"failed ({len(failed)} of {len(trials)} in all). {last}"
         )
-
-
-def _run(searcher, folder, role, console, display, lost_seconds):
-    """Searches, as the only process, as the chief or as a worker."""
-    retracing = _Retracing()
-    logging.getLogger("tensorflow").addFilter(retracing)
-    gc.freeze()  # what exists already is not looked through between trials
-    display.begin()
-    try:
-        if role is None:
-            searcher.search()
-        elif role.is_chief:
-            searcher.oracle.on_end = _shown_by(display, folder)
-            console.print(f"chief at {role.host}:{role.port}, waiting for workers", highlight=False)
-            with watched(searcher.oracle, folder.path, console, lost_seconds):
-                searcher.search()
-        else:
-            with heartbeat(folder.path, role.worker_id):
-                searcher.search()
-    except keras_tuner.errors.FatalError as error:
-        raise ZooError(str(error)) from error
-    except Exception as error:
-        if not type(error).__module__.startswith("grpc"):
-            raise
-        raise ZooError(
-            f"The chief at {role.host}:{role.port} is gone. Start this worker again, under the "
-            f"same name ({role.worker_id}), when it is back."
-        ) from error
-    finally:
-        display.end()
-        gc.unfreeze()
-        logging.getLogger("tensorflow").removeFilter(retracing)
-
-
-def _shown_by(display, folder):
-    """Returns what shows a trial of a worker when it has ended."""
-
-    def show(trial):
-        record = folder.read_history(trial.trial_id)
-        score = trial.score if trial.status == "COMPLETED" else None
-        display.end_trial(trial, score, record.get("total_seconds", 0.0))
-
-    return show
-
-
-class _Retracing(logging.Filter):
-    """Drops TensorFlow's warning that functions are made anew: every trial is another model."""
-
-    def filter(self, record):
-        return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _admits(hypermodel, budget):
