@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tuning.trials import SearchFolder, SearchTrial, ranked
 from zoo.errors import ZooError
-from zoo.run_settings import as_setting
+from zoo.starting_weights import as_setting
 
 
 def chosen_trial(path, trial_id=None, bounds: dict | None = None) -> SearchTrial:

@@ -115,12 +115,11 @@ def numerics_of(source) -> str:
 
 def class_names_of(source) -> tuple[str, ...] | None:
     """Returns the names of the classes, or None where the checkpoint only numbers them."""
-    checkpoint = opened(source)
-    bias = _HEADS_OF_CLASSES.get(checkpoint.head)
-    if bias is None:
+    checkpoint, num_classes = opened(source), num_classes_of(source)
+    if num_classes is None:
         return None
     with _errors_of_the_zoo():
-        return class_names(checkpoint, stored_shape(checkpoint, bias)[-1])
+        return class_names(checkpoint, num_classes)
 
 
 def settings_of(source, name=None) -> dict[str, Any]:
@@ -159,7 +158,8 @@ def settings_of(source, name=None) -> dict[str, Any]:
 def load_into(model, config, weights):
     """Gives a model of the zoo the weights of a checkpoint, with a progress bar if that takes long.
 
-    Every tensor is used exactly once, or nothing is changed.
+    Every tensor is used exactly once, or nothing is changed. Only where the configuration has
+    another number of classes than the checkpoint, the layer of the classes stays as it is.
 
     Args:
         model: what `zoo.build_model(config)` returns.
@@ -177,12 +177,31 @@ def load_into(model, config, weights):
             f"{checkpoint.source} needs numerics={numerics_of(checkpoint)!r}. "
             f"Received: numerics={config.numerics!r}."
         )
+    new = _new_head(config, checkpoint)
     with _errors_of_the_zoo():
         if sum(4 * math.prod(shape) for shape in checkpoint.shapes.values()) < _SHOWN_FROM:
-            checkpoints.assign(model, checkpoint)
+            checkpoints.assign(model, checkpoint, new=new)
         else:
             with _progress(f"Weights of {checkpoint.source}") as report:
-                checkpoints.assign(model, checkpoint, report)
+                checkpoints.assign(model, checkpoint, report, new)
+
+
+def num_classes_of(source) -> int | None:
+    """Returns how many classes a checkpoint has, or None if it is not of a classifier."""
+    checkpoint = opened(source)
+    bias = _HEADS_OF_CLASSES.get(checkpoint.head)
+    if bias is None:
+        return None
+    with _errors_of_the_zoo():
+        return stored_shape(checkpoint, bias)[-1]
+
+
+def _new_head(config, checkpoint) -> str:
+    """Returns the beginning of the paths of the layer of classes, if it is for other classes."""
+    stored = num_classes_of(checkpoint)
+    if stored is None or stored == config.num_classes:
+        return ""
+    return _HEADS_OF_CLASSES[checkpoint.head].removesuffix("bias")
 
 
 def _skeleton_of(config, name, checkpoint) -> Checkpoint:

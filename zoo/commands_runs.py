@@ -34,6 +34,8 @@ def add_train(commands: argparse._SubParsersAction) -> None:
             "perceiver-zoo train perceiver_digits_tiny",
             "perceiver-zoo train perceiver_mnist_small --data mnist.npz --out runs/mnist",
             "perceiver-zoo train perceiver_cifar10_small --data photos/ --set num_latents=32",
+            "perceiver-zoo train perceiver_io_imagenet_fourier --data photos/ --epochs 5 "
+            "--weights deepmind/vision-perceiver-fourier --learning-rate 1e-4",
             "perceiver-zoo train --resume runs/mnist",
         ],
     )
@@ -59,6 +61,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="digits, a .npz file, a folder of images by class, or the name of a TensorFlow "
         "dataset (default: the model's own)",
+    )
+    group.add_argument(
+        "--weights",
+        metavar="WEIGHTS",
+        help="start from these: a .keras file, or published weights as of `convert`; for another "
+        "number of classes, their layer is new",
     )
     group.add_argument(
         "--skip-corrupt", action="store_true", help="leave out images that cannot be read"
@@ -207,7 +215,7 @@ def _train_settings(args: argparse.Namespace) -> dict[str, Any]:
     for key in ("epochs", "batch_size", "learning_rate"):
         if getattr(args, key) is not None:
             settings[key] = getattr(args, key)
-    for key in ("data", "seed", "strategy", "skip_corrupt", "precision"):
+    for key in ("data", "weights", "seed", "strategy", "skip_corrupt", "precision"):
         settings[key] = getattr(args, key)
     settings["overrides"] = parse_settings("--set", args.set) or None
     settings["jit_compile"] = JIT_COMPILE[args.jit_compile]

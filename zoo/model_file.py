@@ -11,11 +11,9 @@ from pathlib import Path
 
 from zoo import registry
 from zoo.atomic_files import replaced_atomically
-from zoo.entry import Entry
+from zoo.configs import configuration
 from zoo.errors import ZooError
-from zoo.run_settings import as_setting
-
-MEMBER = "perceiver_zoo.json"
+from zoo.starting_weights import ABOUT_FILE, read_about
 
 
 def save_model_file(model, path: str | os.PathLike, name, overrides=None, class_names=None):
@@ -35,13 +33,14 @@ def save_model_file(model, path: str | os.PathLike, name, overrides=None, class_
     if path.suffix != ".keras":
         raise ZooError(f"The model file must end in .keras. Received: {path}")
     about = {"name": name, "overrides": overrides or {}}
+    about["num_classes"] = getattr(configuration(name, **(overrides or {})), "num_classes", None)
     about["class_names"] = None if class_names is None else list(class_names)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replaced_atomically(path) as temporary:
             model.save(temporary)
             with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(MEMBER, json.dumps(about, indent=2))
+                archive.writestr(ABOUT_FILE, json.dumps(about, indent=2))
     except OSError as error:
         raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -52,17 +51,13 @@ def load_model_file(path: str | os.PathLike):
     Raises:
         ZooError: if the file does not say which model it holds, or cannot be read.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            about = json.loads(archive.read(MEMBER))
-    except KeyError:
+    if not Path(path).is_file():
+        raise ZooError(f"The model file {path} cannot be read: there is no such file.")
+    about = read_about(Path(path))
+    if about is None:
         raise ZooError(
             "The model file must say which model of the zoo it holds, as those written by "
-            f"`perceiver-zoo convert` do. Received: {path} without {MEMBER}; its run folder "
+            f"`perceiver-zoo convert` do. Received: {path} without {ABOUT_FILE}; its run folder "
             "can be used instead."
-        ) from None
-    except (OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise ZooError(f"The model file {path} cannot be read: {error}") from error
-    settings = {key: as_setting(value) for key, value in about["overrides"].items()}
-    entry: Entry = registry.build(about["name"], weights=path, **settings)
-    return entry, about["class_names"]
+        )
+    return registry.build(about["name"], weights=path), about["class_names"]

@@ -11,6 +11,7 @@ import tensorflow as tf
 from zoo.configs import configuration
 from zoo.errors import ZooError
 from zoo.recipes import RECIPES, Recipe
+from zoo.starting_weights import as_setting, open_starting_weights
 from zoo.tasks import task_of
 
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -23,7 +24,8 @@ class RunSettings:
     Attributes:
         name: name of the model.
         data: what it is trained on; None for the configuration's own.
-        overrides: dict of changed fields of the configuration.
+        weights: what the model starts from, see `zoo.build`; None: random weights.
+        overrides: dict of changed fields of the configuration, those of `weights` among them.
         seed: int from 0 to 2^31 - 1.
         precision: one of `PRECISIONS`.
         skip_corrupt: bool.
@@ -32,6 +34,7 @@ class RunSettings:
 
     name: str
     data: str | None
+    weights: str | None
     overrides: dict
     seed: int
     precision: str
@@ -59,11 +62,14 @@ def new_settings(name: str, given: dict, recipe_settings: dict) -> RunSettings:
     Raises:
         ZooError: If a name or a value is wrong.
     """
-    overrides = given["overrides"] or {}
+    overrides, weights = given["overrides"] or {}, _path(given["weights"])
+    if weights is not None:
+        overrides = open_starting_weights(weights, name).overrides(given["data"], overrides)
     config = configuration(name, **overrides)
     return RunSettings(
         name=name,
         data=_data(given["data"], config),
+        weights=weights,
         overrides=overrides,
         seed=given["seed"] or 0,
         precision=given["precision"] or "float32",
@@ -84,11 +90,14 @@ def resumed_settings(folder, name: str, given: dict, recipe_settings: dict) -> R
     Raises:
         ZooError: If a setting differs from the run's; the message has both.
     """
-    stored = dict(folder.config)
+    stored = {"weights": None, **folder.config}  # runs of earlier versions have none
     stored["overrides"] = {key: as_setting(v) for key, v in stored["overrides"].items()}
     recipe = Recipe.from_dict(stored["recipe"])
+    if given["overrides"]:
+        given = {**given, "overrides": {**stored["overrides"], **given["overrides"]}}
     config = configuration(name, **(given["overrides"] or stored["overrides"]))
     now = {"name": name, **given, "data": _data(given["data"], config)}
+    now["weights"] = _path(given["weights"])
     wanted = recipe.replace(**recipe_settings)
     changes = [(key, stored[key], value) for key, value in now.items() if value is not None]
     changes += [(key, getattr(recipe, key), getattr(wanted, key)) for key in recipe_settings]
@@ -107,6 +116,7 @@ def run_config(settings: RunSettings, entry) -> dict:
     return {
         "name": settings.name,
         "data": settings.data,
+        "weights": settings.weights,
         "overrides": settings.overrides,
         "seed": settings.seed,
         "precision": settings.precision,
@@ -125,13 +135,13 @@ def run_config(settings: RunSettings, entry) -> dict:
     }
 
 
-def as_setting(value):
-    """Returns a value of an override as it was before its way through JSON."""
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _data(data, config):
     """Returns where the data is, valid in any working folder; None for the model's own."""
     if data is None or data == config.dataset:
         return None
-    return str(Path(data).absolute()) if Path(data).exists() else data
+    return _path(data)
+
+
+def _path(text):
+    """Returns a path, valid in any working folder; another name or None as it is."""
+    return str(Path(text).absolute()) if text is not None and Path(text).exists() else text

@@ -3,7 +3,7 @@
 from zoo import registry
 from zoo.errors import ZooError
 from zoo.run_folder import RunFolder
-from zoo.run_settings import as_setting
+from zoo.starting_weights import as_setting
 
 
 def load_run(path, *, with_data: bool = True):

@@ -60,6 +60,7 @@ def train(
     name: str,
     *,
     data: str | None = None,
+    weights: str | Path | None = None,
     out: str | Path | None = None,
     overrides: dict | None = None,
     seed: int | None = None,
@@ -81,6 +82,8 @@ def train(
     Args:
         name: a name from `zoo.list_models()`.
         data: what to train on, as in `zoo.build`; the configuration's own by default.
+        weights: what to start from, as in `zoo.build`; random weights by default. Published
+            weights get a new layer of classes where the data has another number of them.
         out: the run folder, which must not exist unless `resume`; "runs/NAME" by default.
         overrides: fields of the model's configuration to change.
         seed: int, of the initial weights, the order and the augmentation; 0 by default.
@@ -106,6 +109,7 @@ def train(
     path = Path(out) if out is not None else Path("runs") / name
     given = {
         "data": data,
+        "weights": None if weights is None else str(weights),
         "overrides": overrides,
         "seed": seed,
         "precision": precision,
@@ -118,7 +122,7 @@ def train(
         RunFolder.check_absent(path)
         settings = new_settings(name, given, recipe_settings)
     strategy = get_strategy(strategy)
-    entry = _build_compiled(settings, strategy, resolve_jit_compile(jit_compile, strategy))
+    entry = _build_compiled(settings, strategy, resolve_jit_compile(jit_compile, strategy), resume)
     if not resume:
         folder = RunFolder.create(path, run_config(settings, entry))
     history = fit(entry, settings, folder, console or Console())
@@ -195,12 +199,13 @@ def compile_entry(entry, recipe, strategy, jit_compile):
     )
 
 
-def _build_compiled(settings, strategy, jit_compile):
+def _build_compiled(settings, strategy, jit_compile, resume):
     """Builds model, optimiser and compiled state from the seed, under the strategy."""
     keras.utils.set_random_seed(settings.seed)
     with strategy.scope(), _dtype_policy(settings.precision):
         entry = registry.build(
             settings.name,
+            weights=None if resume else settings.weights,  # the checkpoint has them
             data=settings.data,
             skip_corrupt=settings.skip_corrupt,
             **settings.overrides,

@@ -28,13 +28,15 @@ def load_checkpoint(model, source, report=None):
     assign(model, open_checkpoint(source), report)
 
 
-def assign(model, checkpoint, report=None):
+def assign(model, checkpoint, report=None, new=""):
     """Give a model the weights of an opened checkpoint.
 
     Args:
         model: see `load_checkpoint`.
         checkpoint: `Checkpoint`.
         report: function of (bytes read, bytes in all), called after each tensor.
+        new: str, the beginning of the paths of variables that keep their values, such as those of
+            a head for other classes; their tensors must be there and are not read. "": none.
 
     Raises:
         CheckpointError: if the model is of another kind, or a tensor is missing, left over, of
@@ -46,7 +48,7 @@ def assign(model, checkpoint, report=None):
             f"The checkpoint must be of the same kind as the model, {head}. "
             f"Received: {checkpoint.source}, a checkpoint of {checkpoint.head}."
         )
-    pairs = pair(model.weights, checkpoint)
+    pairs = pair(model.weights, checkpoint, new)
     sizes = [4 * math.prod(variable.shape) for variable, _, _ in pairs]
     done = 0
     for (variable, name, layout), size in zip(pairs, sizes, strict=True):
@@ -62,15 +64,16 @@ def assign(model, checkpoint, report=None):
             report(done, sum(sizes))
 
 
-def pair(variables, checkpoint):
+def pair(variables, checkpoint, new=""):
     """Return which tensor belongs to each variable.
 
     Args:
         variables: list of `keras.Variable`, or of anything with `path` and `shape`.
         checkpoint: `Checkpoint`; its tensors are not read.
+        new: see `assign`.
 
     Returns:
-        list of (variable, name of the tensor, `Layout`).
+        list of (variable, name of the tensor, `Layout`), without the variables that are new.
 
     Raises:
         CheckpointError: if the tensors are not exactly those of the variables. It names them.
@@ -80,6 +83,9 @@ def pair(variables, checkpoint):
     for variable in variables:
         name, layout = checkpoint.names.stored(variable.path)
         wanted = layout.stored_shape(variable.shape)
+        if new and variable.path.startswith(new) and name in checkpoint.shapes:
+            left_over.discard(name)
+            continue
         if name not in checkpoint.shapes:
             wrong.append(f"no {name!r} of shape {wanted}")
         elif checkpoint.shapes[name] != wanted:

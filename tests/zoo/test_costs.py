@@ -13,7 +13,8 @@ import tensorflow as tf
 
 import zoo
 from zoo.cli import main
-from zoo.costs import costs, num_weights
+from zoo.configs import MODELS as ALL_MODELS
+from zoo.costs import costs, has_costs, num_weights
 from zoo.image_configs import IMAGE_MODELS as MODELS
 
 # Runs one forward pass or training step and prints, in bytes, how far the resident memory rises
@@ -24,8 +25,9 @@ import ast, ctypes, gc, sys
 import keras
 import numpy as np
 import zoo
-from zoo.optimizers import build_loss, build_optimizer
+from zoo.optimizers import build_optimizer
 from zoo.recipes import RECIPES
+from zoo.tasks import task_of
 
 def resident(field):
     with open("/proc/self/status") as status:
@@ -35,17 +37,22 @@ name, batch_size, mode, overrides = sys.argv[1:]
 config = zoo.configuration(name, **ast.literal_eval(overrides))
 keras.utils.set_random_seed(0)
 model = zoo.build_model(config)
-images = np.random.default_rng(0).normal(size=(int(batch_size), *config.image_shape))
-images = images.astype("float32")
-labels = np.eye(config.num_classes, dtype="float32")[np.arange(len(images)) % config.num_classes]
+random, batch_size = np.random.default_rng(0), int(batch_size)
+if hasattr(config, "image_shape"):
+    inputs = random.normal(size=(batch_size, *config.image_shape)).astype("float32")
+    labels = np.arange(batch_size) % config.num_classes
+    targets = np.eye(config.num_classes, dtype="float32")[labels]
+else:
+    targets = random.integers(6, 262, (batch_size, config.example_length))
+    inputs = {"token_ids": targets, "mask": np.ones_like(targets, bool)}
 if mode == "forward":
     model.compile(jit_compile=False)
-    run = lambda: model.predict_on_batch(images)
+    run = lambda: model.predict_on_batch(inputs)
 else:
     recipe = RECIPES[config.recipe]
     optimizer = build_optimizer(recipe, model.trainable_variables, 1000)
-    model.compile(optimizer, build_loss(recipe), jit_compile=False)
-    run = lambda: model.train_on_batch(images, labels)
+    model.compile(optimizer, task_of(config).compiled(config, recipe)["loss"], jit_compile=False)
+    run = lambda: model.train_on_batch(inputs, targets)
 run()
 gc.collect()
 ctypes.CDLL(None).malloc_trim(0)
@@ -98,6 +105,7 @@ def assert_predicted(name, batch_size, mode, overrides):
         ("perceiver_cifar10_small", 64, {}),
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "dense"}),
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "separable"}),
+        ("perceiver_io_language_tiny", 32, {}),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else None,
 )
@@ -174,6 +182,18 @@ def test_multiply_adds_are_those_of_the_graph(name, implementation, overrides):
     assert costs(config, batch_size).multiply_adds == pytest.approx(counted, rel=0.02)
 
 
+@pytest.mark.parametrize("name", ["perceiver_io_language_tiny", "perceiver_io_language_classifier"])
+def test_multiply_adds_of_text_are_those_of_the_graph(name):
+    overrides = {"num_latents": 5, "max_length": 24, "num_self_attends_per_block": 2}
+    config = zoo.configuration(name, window=24, **overrides)
+    model, batch_size = zoo.build_model(config), 2
+    shape = (batch_size, config.example_length)
+    specs = {"token_ids": tf.TensorSpec(shape, tf.int32), "mask": tf.TensorSpec(shape, tf.bool)}
+    traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs)
+    counted = sum(map(products_of, traced.graph.get_operations())) / batch_size
+    assert costs(config, batch_size).multiply_adds == pytest.approx(counted, rel=0.02)
+
+
 def test_dense_is_what_dense_executes_and_auto_never_costs_more():
     for name in MODELS:
         auto = costs(zoo.configuration(name))
@@ -184,8 +204,9 @@ def test_dense_is_what_dense_executes_and_auto_never_costs_more():
 
 
 def test_all_weights_are_counted():
-    assert {name: num_weights(config) for name, config in MODELS.items()} == {
-        name: config.parameters for name, config in MODELS.items()
+    models = {name: config for name, config in ALL_MODELS.items() if has_costs(config)}
+    assert {name: num_weights(config) for name, config in models.items()} == {
+        name: config.parameters for name, config in models.items()
     }
 
 
