@@ -120,6 +120,7 @@ def _label_axis(axes, place, name, values, done):
     for level, height in dict(zip(values, _heights(values), strict=True)).items():
         if level in shown:
             label = named[level] if isinstance(named[level], str) else f"{level:.4g}"
+            label = label.replace("all_but_first_cross_attend", "all but first")
             axes.text(place + 0.03, height, label, fontsize=7, color="0.3", va="center")
 
 
@@ -131,6 +132,8 @@ def _two_lines(name):
 
 def _draw_costs(axes, done, settings, cost):
     """Draws the score of each trial against its cost, and the Pareto front as steps."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
     known = [trial for trial in done if getattr(trial, cost)]
     axes.set_title("score against cost", fontsize=10)
     if not known:
@@ -147,6 +150,9 @@ def _draw_costs(axes, done, settings, cost):
             xytext=(3, 4), textcoords="offset points",
         )  # fmt: skip
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(COSTS[cost])
     axes.set_ylabel(settings["objective"])
     axes.legend(frameon=False, fontsize=8)

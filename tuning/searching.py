@@ -184,16 +184,16 @@ def search(
         hyperband_iterations=hyperband_iterations,
         validation_share=validation_share,
         skip_corrupt=skip_corrupt,
+        max_trials=max_trials,
     )
     if is_own and budget.bounds:
         check_admits_something(hypermodel, budget, seed)
     folder = SearchFolder(directory or Path("searches") / (name or "search"))
-    settings.claim(folder, waits=role is not None and not role.is_chief)
+    settings = settings.claim(folder, waits=role is not None and not role.is_chief)
     oracle = _build_oracle(
         settings,
         objective,
         _admits(hypermodel, budget) if is_own else _admits_all,
-        max_trials=max_trials,
         until=None if max_seconds is None else time.monotonic() + max_seconds,
         waits=role is not None,
     )
@@ -264,8 +264,8 @@ def _admits_all(hp):
     return True
 
 
-def _build_oracle(settings, objective, admits, *, max_trials, until, waits):
-    kind = ORACLES[settings.tuner]
+def _build_oracle(settings, objective, admits, *, until, waits):
+    kind, max_trials = ORACLES[settings.tuner], settings.max_trials
     more = {"objective": objective, "admits": admits, "seed": settings.seed}
     more |= {"until": until, "waits": waits}
     if settings.tuner == "hyperband":

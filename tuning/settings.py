@@ -30,6 +30,7 @@ class SearchSettings:
         stopping: one of `STOPPING`.
         validation_share: float.
         skip_corrupt: bool.
+        max_trials: int, or None: as many as the tuner wants. The one setting that may change.
 
     Raises:
         ZooError: If a value is wrong.
@@ -53,6 +54,7 @@ class SearchSettings:
     hyperband_iterations: int
     validation_share: float
     skip_corrupt: bool
+    max_trials: int | None
 
     def __post_init__(self):
         for name, known in (("tuner", TUNERS), ("stopping", STOPPING)):
@@ -73,12 +75,15 @@ class SearchSettings:
             if not isinstance(value, int) or value < least:
                 raise ZooError(f"`{name}` must be an int from {least}. Received: {name}={value!r}.")
 
-    def claim(self, folder, waits=False):
+    def claim(self, folder, waits=False) -> "SearchSettings":
         """Writes search.json for a new search, or makes sure that the old one is this search.
 
         Args:
             folder: `tuning.trials.SearchFolder`.
             waits: bool, whether another process, the chief, is to write it.
+
+        Returns:
+            These settings, with the old number of trials where none is given.
 
         Raises:
             ZooError: If the folder holds another search, or something else; the message has
@@ -87,21 +92,27 @@ class SearchSettings:
         patience = time.monotonic() + _PATIENCE_SECONDS
         while waits and not folder.exists and time.monotonic() < patience:
             time.sleep(0.5)
-        now = dataclasses.asdict(self)
         if not folder.exists:
-            folder.write_settings(now)
-            return
+            folder.begin(dataclasses.asdict(self))
+            return self
         stored = folder.settings
+        merged = self
+        if self.max_trials is None:
+            merged = dataclasses.replace(self, max_trials=stored.get("max_trials"))
+        now = plain(dataclasses.asdict(merged))
         differing = [
             f"{key} was {stored.get(key)!r}, now {value!r}"
-            for key, value in plain(now).items()
-            if stored.get(key) != value
+            for key, value in now.items()
+            if stored.get(key) != value and key != "max_trials"
         ]
         if differing:
             raise ZooError(
                 f"A search is continued with its own settings. In {str(folder.path)!r} "
                 f"{'; '.join(differing)}. Leave them out, or choose another folder."
             )
+        if now != stored and not waits:
+            folder.write_settings(now)
+        return merged
 
 
 def plain(value):

@@ -119,8 +119,8 @@ class SearchFolder:
         except json.JSONDecodeError as error:
             raise ZooError(f"{str(self.path)!r} is not a readable search: {error}.") from error
 
-    def write_settings(self, settings: dict):
-        """Writes search.json, at the beginning of a search.
+    def begin(self, settings: dict):
+        """Makes the folder of a new search, with its search.json.
 
         Raises:
             ZooError: If there are other files in the folder already, or the disk is full.
@@ -131,6 +131,10 @@ class SearchFolder:
                 "which holds something else."
             )
         self.path.mkdir(parents=True, exist_ok=True)
+        self.write_settings(settings)
+
+    def write_settings(self, settings: dict):
+        """Writes search.json."""
         with replaced_atomically(self.path / SEARCH_FILE) as path:
             path.write_text(json.dumps(settings, indent=2) + "\n")
 

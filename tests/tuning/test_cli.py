@@ -13,6 +13,7 @@ SETTINGS = {
     "objective": "val_accuracy", "direction": "max", "epochs": 3, "budget": {}, "seed": 0,
     "executions_per_trial": 1, "overrides": {}, "fixed": {}, "only": None, "stopping": "none",
     "factor": 3, "hyperband_iterations": 1, "validation_share": 0.2, "skip_corrupt": False,
+    "max_trials": None,
 }  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def write_trial(folder, number, score, multiply_adds, status="COMPLETED", messag
 def searched(tmp_path):
     """The folder of a search over twelve trials, of which one failed."""
     folder = SearchFolder(tmp_path / "s")
-    folder.write_settings(SETTINGS)
+    folder.begin(SETTINGS)
     for number in range(11):
         write_trial(folder, number, 0.5 + 0.04 * number, 1000 + 100 * number)
     message = "Traceback\n  ...\nValueError: too wide\n"

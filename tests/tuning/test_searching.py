@@ -91,6 +91,8 @@ def test_a_search_goes_on_where_it_ended(tmp_path):
     assert first.trials == second.trials[:2]
     assert all(path.stat().st_mtime_ns == time for path, time in began.items())
     assert text.count("\n") == 3
+    again, text = run(tmp_path / "pieces", max_trials=None)  # as many as were asked for before
+    assert again.trials == second.trials and text == ""
 
 
 def test_executions_have_seeds_of_their_own_and_their_mean_counts(tmp_path):
