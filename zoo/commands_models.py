@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.configs import MODELS, configuration
-from zoo.costs import Costs, costs
-from zoo.image_configs import ImageClassifierConfig
+from zoo.costs import PREDICTED, Costs, costs
 from zoo.recipes import RECIPES
 from zoo.terminal import add_command, console, write_json
 
@@ -76,14 +75,14 @@ def info_command(args: argparse.Namespace) -> None:
     """Prints one model's configuration, recipe and costs."""
     config = configuration(args.name)
     model_costs = None
-    if isinstance(config, ImageClassifierConfig):
+    if isinstance(config, PREDICTED):
         model_costs = costs(config, args.batch_size)
     recipe = RECIPES[config.recipe]
     out = console(args.json)
     out.print(Text(args.name, style="bold"))
     out.print(Text(config.summary))
     about = {"parameters": f"{config.parameters:,}", "inputs": config.reads}
-    fields = ("num_classes", "positions", "dataset", "numerics", "source")
+    fields = ("num_classes", "positions", "augmentation", "dataset", "numerics", "source")
     about |= {
         name.removeprefix("num_"): getattr(config, name) for name in fields if hasattr(config, name)
     }
@@ -94,7 +93,7 @@ def info_command(args: argparse.Namespace) -> None:
     if model_costs:
         out.print(_costs_table(model_costs, args.batch_size, args.training))
     else:
-        out.print("Costs are predicted for classifiers of images only.")
+        out.print("Costs are predicted for classifiers of images and of point clouds only.")
     report = {"name": args.name, **dataclasses.asdict(config)}
     report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
     if model_costs:

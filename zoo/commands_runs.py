@@ -57,11 +57,11 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--data",
         metavar="DATA",
-        help="digits, a .npz file, a folder of images by class, or the name of a TensorFlow "
+        help="digits, a .npz file, a folder of files by class, or the name of a TensorFlow "
         "dataset (default: the model's own)",
     )
     group.add_argument(
-        "--skip-corrupt", action="store_true", help="leave out images that cannot be read"
+        "--skip-corrupt", action="store_true", help="leave out files that cannot be read"
     )
     group.add_argument(
         "--set",
@@ -225,6 +225,10 @@ def _print_result(out, result) -> None:
             f"{result.train_seconds:.1f} s"
         )
     )
+    if result.skipped:
+        out.print(f"Left out, as they could not be read: {len(result.skipped)}")
+        for reason in result.skipped:
+            out.print(Text(f"  {reason}"), soft_wrap=True)
     out.print(Text(f"Wrote {result.path}"))
 
 
@@ -232,7 +236,7 @@ def _result_report(result) -> dict[str, Any]:
     fields = ("name", "parameters", "epochs", "train_seconds", "test_split", "num_test_examples")
     report = {field: getattr(result, field) for field in fields}
     report |= {f"test_{name}": value for name, value in result.test_figures.items()}
-    return {**report, "run": str(result.path)}
+    return {**report, "skipped": list(result.skipped), "run": str(result.path)}
 
 
 def _headline(name: str, figures: dict[str, float]) -> str:

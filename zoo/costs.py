@@ -12,11 +12,14 @@ from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from zoo.errors import ZooError
+from zoo.image_configs import ImageClassifierConfig
 from zoo.numerics import architecture_of
+from zoo.point_cloud_configs import NUM_AXES, PointCloudClassifierConfig
 from zoo.recipes import RECIPES
 
 _LEARNED_CHANNELS = 256  # of content and of positions, before and after their projections
 _STEM_CHANNELS, _STEM_KERNEL = 64, 7
+PREDICTED = (ImageClassifierConfig, PointCloudClassifierConfig)
 _STATES = {"adamw": 2, "adam": 2, "lamb": 2, "sgd": 1}
 
 
@@ -43,7 +46,7 @@ def costs(config, batch_size=1) -> Costs:
     """Returns what the model of a configuration costs.
 
     Args:
-        config: `zoo.image_configs.ImageClassifierConfig`.
+        config: one of `PREDICTED`. Point clouds have as many points as the pipeline delivers.
         batch_size: int > 0, examples per forward pass or training step.
 
     Raises:
@@ -51,7 +54,7 @@ def costs(config, batch_size=1) -> Costs:
     """
     if batch_size < 1:
         raise ZooError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}.")
-    blocks = model_blocks(config.architecture, image_rows(config))
+    blocks = model_blocks(config.architecture, input_rows(config))
     around = _adapter_multiply_adds(config, batch_size)
     around += config.architecture.latent_channels * config.num_classes
     recipe = RECIPES[config.recipe]
@@ -67,8 +70,10 @@ def costs(config, batch_size=1) -> Costs:
     )
 
 
-def image_rows(config) -> Rows:
-    """Returns the rows of the byte array that the model of an `ImageClassifierConfig` reads."""
+def input_rows(config) -> Rows:
+    """Returns the rows of the byte array that the model of a configuration reads."""
+    if _reads_points(config):
+        return Rows((config.num_points,), config.row_channels)
     content_channels = config.image_shape[-1]
     if config.positions == "learned":
         channels = {"content_channels": _LEARNED_CHANNELS, "position_channels": _LEARNED_CHANNELS}
@@ -80,6 +85,8 @@ def image_rows(config) -> Rows:
 
 def _adapter_multiply_adds(config, batch_size):
     """Returns the adapter's share for one example; positions are projected once for a batch."""
+    if _reads_points(config):
+        return 0
     height, width, channels = config.image_shape
     if config.positions == "learned":
         positions = -(-_LEARNED_CHANNELS // batch_size)
@@ -100,11 +107,12 @@ def _num_other_weights(config):
 
     The normalisation of the stem has two for each channel.
     """
-    architecture, num_rows = config.architecture, math.prod(config.grid_shape)
+    architecture, channels = config.architecture, config.architecture.latent_channels
     is_decoded = isinstance(architecture, PerceiverIOConfig)
-    channels, content_channels = architecture.latent_channels, config.image_shape[-1]
     ends = (architecture.num_latents + is_decoded) * channels + (channels + 1) * config.num_classes
-    adapter = 0
+    if _reads_points(config):
+        return ends
+    num_rows, content_channels, adapter = math.prod(config.grid_shape), config.image_shape[-1], 0
     if config.positions == "learned":
         projections = content_channels + 1 + _LEARNED_CHANNELS + 1
         adapter = _LEARNED_CHANNELS * (num_rows + projections)
@@ -115,10 +123,11 @@ def _num_other_weights(config):
 
 def _memory(config, blocks, batch_size):
     recipe = RECIPES[config.recipe]
-    images = math.prod(config.image_shape)
+    is_grid = not _reads_points(config)
+    inputs = math.prod(config.image_shape) if is_grid else config.num_points * NUM_AXES
     shared = memory.shared_elements(blocks[0])
-    forward, adapter = images + memory.forward_elements(blocks, shared), images
-    if config.positions == "conv":
+    forward, adapter = inputs + memory.forward_elements(blocks, shared), inputs
+    if is_grid and config.positions == "conv":
         forward = max(forward, 2 * _stem_elements(config))
         adapter += 3 * _stem_elements(config)
     training = memory.Training(
@@ -126,7 +135,7 @@ def _memory(config, blocks, batch_size):
         config=architecture_of(config),
         shared=shared + adapter,
         num_other_weights=_num_other_weights(config),
-        rows_have_gradients=config.positions != "fourier",
+        rows_have_gradients=is_grid and config.positions != "fourier",
         gradients_meet=recipe.clip_global_norm is not None,
         updates_meet=recipe.optimizer == "lamb",
     )
@@ -141,6 +150,10 @@ def _memory(config, blocks, batch_size):
 
 def num_weights(config) -> int:
     """Returns the number of trained weights of a configuration, without building it."""
-    blocks = model_blocks(config.architecture, image_rows(config))
+    blocks = model_blocks(config.architecture, input_rows(config))
     of_blocks = {b.name: b.num_attention_weights + b.num_mlp_weights for b in blocks}
     return sum(of_blocks.values()) + _num_other_weights(config)
+
+
+def _reads_points(config):
+    return isinstance(config, PointCloudClassifierConfig)
