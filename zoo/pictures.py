@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from zoo.atomic_files import replaced_atomically
+from zoo.errors import ZooError
 
 _RIGHT, _WRONG = "#222222", "#cc0000"
 
@@ -72,9 +73,12 @@ def save_figure(figure: Figure, path: Path) -> Path:
     """Writes a figure as PNG, complete or not at all, in a folder that is made if it is missing.
 
     Raises:
-        ZooError: if the disk is full.
+        ZooError: if the disk is full or the folder cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_atomically(path) as partial:
-        FigureCanvasAgg(figure).print_png(str(partial))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_atomically(path) as partial:
+            FigureCanvasAgg(figure).print_png(str(partial))
+    except OSError as error:
+        raise ZooError(f"{path} cannot be written: {error.strerror}.") from error
     return path

@@ -42,6 +42,8 @@ def read_points(path, num_samples):
         reason = (error.strerror or str(error)).lower()
         raise ZooError(f"The point cloud {path} cannot be read: {reason}.") from error
     suffix = path.suffix.lower()
+    if suffix in SUFFIXES and not content:
+        raise ZooError(f"A point cloud must have at least one point. Received: {path}, empty.")
     if suffix in MESH_SUFFIXES:
         points = _read_geometry(path, content, suffix, num_samples)
     elif suffix in SUFFIXES:

@@ -12,7 +12,6 @@ from zoo.file_predictions import (
     check_settings,
     predictions_of,
     print_predictions,
-    raise_first,
     report_of,
 )
 from zoo.labels import served_class_names
@@ -74,8 +73,11 @@ def _read(items, preprocess, skip_corrupt):
         try:
             clouds.append((file, read_points(file, preprocess.num_mesh_samples)))
         except ZooError as error:
-            skipped[file] = str(error).rstrip(".")
-            raise_first(skipped, skip_corrupt)
+            if not skip_corrupt:
+                raise ZooError(
+                    f"{error} Pass --skip-corrupt to predict the other files."
+                ) from error
+            skipped[file] = str(error)
     return clouds, skipped
 
 

@@ -166,6 +166,8 @@ def test_predict_refuses_or_leaves_out_what_cannot_be_read(served, files, tmp_pa
     assert "Left out, as they could not be read: 2" in text
     with pytest.raises(ZooError, match="None of the files could be predicted"):
         run(served, [str(bad)], skip_corrupt=True)
+    with pytest.raises(ZooError, match="point_clouds.png cannot be written: "):
+        run(served, files, out=bad)
     with pytest.raises(ZooError, match="`top` must be at least 1"):
         run(served, files, top=0)
     with pytest.raises(ZooError, match="`batch_size` must be at least 1"):
