@@ -123,8 +123,8 @@ class FolderClouds(CloudSource):
     """Files of point clouds and meshes in folders by class, see `class_folders.list_classes`.
 
     This is how ModelNet's authors distribute it: `CLASS/train/*.off` and `CLASS/test/*.off`.
-    Opening lists the files only; a split is read when it is first used, on one core: a mesh of 20,000
-    faces takes about 50 ms as `.off`, 10 ms as a binary `.ply`.
+    Opening lists the files only; a split is read when it is first used, on one core: a mesh of
+    20,000 faces takes about 50 ms as `.off`, 10 ms as a binary `.ply`.
 
     Args:
         path: pathlib.Path of the folder.
