@@ -158,7 +158,7 @@ def test_predict_refuses_or_leaves_out_what_cannot_be_read(served, files, tmp_pa
     bad = tmp_path / "bad.npy"
     np.save(bad, np.full((4, 3), np.inf))
     items = [files[0], str(bad), str(tmp_path / "missing.npy"), files[1]]
-    with pytest.raises(ZooError, match="bad.npy: .*finite numbers.* Pass --skip-corrupt"):
+    with pytest.raises(ZooError, match="finite numbers. .*bad.npy, .* Pass --skip-corrupt"):
         run(served, items)
     report, text = run(served, items, skip_corrupt=True)
     assert [p["file"] for p in report["predictions"]] == [files[0], files[1]]
