@@ -34,6 +34,7 @@ def add_train(commands: argparse._SubParsersAction) -> None:
             "perceiver-zoo train perceiver_digits_tiny",
             "perceiver-zoo train perceiver_mnist_small --data mnist.npz --out runs/mnist",
             "perceiver-zoo train perceiver_cifar10_small --data photos/ --set num_latents=32",
+            "perceiver-zoo train perceiver_modelnet10_small --data ModelNet10/ --skip-corrupt",
             "perceiver-zoo train --resume runs/mnist",
         ],
     )
