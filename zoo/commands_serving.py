@@ -25,8 +25,8 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         "Use a trained or converted model. Images (JPEG, PNG, BMP, GIF; any size; grey, colour or "
         "transparent) are classified; in a text, [MASK] (one byte) and [MASK:9] (nine) are filled "
         "in; two or more frames give the optical flow between them, as .flo and as a picture; a "
-        "clip is reconstructed with its sound and labelled; point clouds and meshes (OFF, PLY, XYZ, "
-        "NPY, NPZ) are classified, and drawn.",
+        "clip is reconstructed with its sound and labelled; point clouds and meshes (OFF, PLY, "
+        "XYZ, NPY, NPZ) are classified, and drawn.",
         [
             "perceiver-zoo predict --model runs/digits digit.png",
             "perceiver-zoo predict --model exported/digits *.png --top 5 --json predictions.json",
