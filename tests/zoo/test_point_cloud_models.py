@@ -11,6 +11,7 @@ from rich.console import Console
 
 import zoo
 from perceiver_tf.models.configs import PerceiverConfig
+from zoo.cli import main
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.point_cloud_models import point_cloud_classifier
 
@@ -18,6 +19,7 @@ MODELNET10 = (
     pathlib.Path(__file__).parents[3]
     / "shared/data/point_clouds/modelnet10_vox/modelnet10_points1024.npz"
 )
+SMALL = {"num_latents": 4, "latent_channels": 32, "num_self_attends_per_block": 1, "dropout": 0.0}
 TINY = PointCloudClassifierConfig(
     "",
     "",
@@ -141,11 +143,19 @@ def test_a_wrong_field_is_a_clear_error(changes, message):
         dataclasses.replace(TINY, **changes)
 
 
+def test_info_prints_augmentation_and_costs(capsys):
+    assert main(["info", "perceiver_modelnet40"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in ("2048 points", "max_point_scale=0.01", "50.91 billion", "cross_attend_1 folded"):
+        assert text in printed
+
+
 def solids(path, random):
-    """Rods along each axis, noisy: three classes that a glance at the extents tells apart."""
+    """Rods along each axis, noisy, three classes that a glance tells apart; the fifth is broken."""
     points = random.normal(size=(60, 24, 3)).astype("float32")
     labels = np.arange(60) % 3
     points *= 1 + 4 * np.eye(3, dtype="float32")[labels][:, None]
+    points[4, 0] = np.nan
     np.savez(path, points=points, label=labels, test=np.arange(60) >= 45)
     return str(path)
 
@@ -159,15 +169,17 @@ def test_training_learns_and_the_run_predicts(random, tmp_path):
         "perceiver_modelnet10_small",
         data=data,
         out=tmp_path / "run",
-        overrides={"num_points": 16, "num_latents": 4, "latent_channels": 32, "dropout": 0.0},
+        overrides={**SMALL, "num_points": 16},
         epochs=12,
         batch_size=15,
         learning_rate=3e-3,
+        skip_corrupt=True,
         console=Console(file=io.StringIO()),
         jit_compile=False,
     )
     assert result.headline == "accuracy" and result.num_test_examples == 15
     assert result.test_figures["accuracy"] > 0.8
+    assert len(result.skipped) == 1 and "cloud 4 of" in result.skipped[0]
     with np.load(data) as arrays:
         cloud = arrays["points"][:1] * 9 + 1
     ready = open_endpoints(tmp_path / "run")
