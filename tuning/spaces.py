@@ -18,6 +18,7 @@ from zoo.augment import Augmentation
 from zoo.costs import rows_of
 from zoo.errors import ZooError
 from zoo.image_configs import ImageClassifierConfig
+from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
 
 _LEAST_CHANNELS_PER_HEAD = 8
@@ -39,14 +40,21 @@ class Proposal:
 
 def perceiver(hp, config, recipe) -> Proposal:
     """The original Perceiver as a classifier of images (arXiv:2103.03206)."""
-    architecture = config.architecture
-    overrides = _encoder(hp, config) | {
-        "num_cross_attends": _choice(
-            hp, "num_cross_attends", (1, 2, 3, 4, 8), architecture.num_cross_attends
-        ),
-        "sharing": hp.Choice("sharing", list(SHARING_SCHEMES), default=architecture.sharing),
-    }
+    overrides = _encoder(hp, config) | _iterations(hp, config.architecture)
     return Proposal(overrides | _positions(hp, config), _image_recipe(hp, recipe))
+
+
+def point_clouds(hp, config, recipe) -> Proposal:
+    """The original Perceiver as a classifier of point clouds (arXiv:2103.03206, section 4.3)."""
+    overrides = _encoder(hp, config) | _iterations(hp, config.architecture)
+    overrides["num_frequency_bands"] = _scaled(
+        hp, "num_frequency_bands", config.num_frequency_bands, (0.5, 1, 1.5, 2)
+    )
+    factor = _choice(hp, "max_frequency_factor", (0.5, 1.0, 2.0), 1.0)
+    if factor != 1.0:
+        overrides["max_resolution"] = factor * config.max_resolution
+    overrides["num_points"] = _scaled(hp, "num_points", config.num_points, (0.5, 1))
+    return Proposal(overrides, _recipe(hp, recipe))
 
 
 def perceiver_io(hp, config, recipe) -> Proposal:
@@ -67,7 +75,7 @@ def language(hp, config, recipe) -> Proposal:
     return Proposal(overrides, _recipe(hp, recipe))
 
 
-SPACES = {space.__name__: space for space in (perceiver, perceiver_io, language)}
+SPACES = {space.__name__: space for space in (perceiver, perceiver_io, language, point_clouds)}
 
 
 def space_of(config):
@@ -81,6 +89,8 @@ def space_of(config):
         return perceiver if is_original else perceiver_io
     if isinstance(config, MaskedLanguageConfig | TextClassifierConfig):
         return language
+    if isinstance(config, PointCloudClassifierConfig):
+        return point_clouds
     raise ZooError(
         "A search over a model of this kind must be given a space of your own, a function from "
         f"(hp, config, recipe) to a Proposal. Received: a {type(config).__name__} and no space."
@@ -93,6 +103,7 @@ def check_fits(space, config):
         perceiver: (ImageClassifierConfig, PerceiverConfig),
         perceiver_io: (ImageClassifierConfig, PerceiverIOConfig),
         language: ((MaskedLanguageConfig, TextClassifierConfig), PerceiverIOConfig),
+        point_clouds: (PointCloudClassifierConfig, PerceiverConfig),
     }
     if space not in kinds:
         return
@@ -139,6 +150,17 @@ def _encoder(hp, config):
             hp, "dropout", (0.0, 0.05, 0.1, 0.2, 0.3, 0.4), architecture.dropout
         ),
     }  # fmt: skip
+
+
+def _iterations(hp, architecture):
+    """Returns what the original Perceiver may change besides: cross-attends and sharing."""
+    numbers = (1, 2, 3, 4, 8)
+    return {
+        "num_cross_attends": _choice(
+            hp, "num_cross_attends", numbers, architecture.num_cross_attends
+        ),
+        "sharing": hp.Choice("sharing", list(SHARING_SCHEMES), default=architecture.sharing),
+    }
 
 
 def _self_attention_heads(architecture):

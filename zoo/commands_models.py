@@ -82,7 +82,7 @@ def info_command(args: argparse.Namespace) -> None:
     out.print(Text(args.name, style="bold"))
     out.print(Text(config.summary))
     about = {"parameters": f"{config.parameters:,}", "inputs": config.reads}
-    fields = ("num_classes", "positions", "dataset", "numerics", "source")
+    fields = ("num_classes", "positions", "augmentation", "dataset", "numerics", "source")
     about |= {
         name.removeprefix("num_"): getattr(config, name) for name in fields if hasattr(config, name)
     }
@@ -93,7 +93,7 @@ def info_command(args: argparse.Namespace) -> None:
     if model_costs:
         out.print(_costs_table(model_costs, args.batch_size, args.training))
     else:
-        out.print("Costs are predicted for classifiers of images and models of text only.")
+        out.print("Costs are predicted for models of images, point clouds and text only.")
     report = {"name": args.name, **dataclasses.asdict(config)}
     report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
     if model_costs:

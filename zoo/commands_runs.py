@@ -36,6 +36,7 @@ def add_train(commands: argparse._SubParsersAction) -> None:
             "perceiver-zoo train perceiver_cifar10_small --data photos/ --set num_latents=32",
             "perceiver-zoo train perceiver_io_imagenet_fourier --data photos/ --epochs 5 "
             "--weights deepmind/vision-perceiver-fourier --learning-rate 1e-4",
+            "perceiver-zoo train perceiver_modelnet10_small --data ModelNet10/ --skip-corrupt",
             "perceiver-zoo train --resume runs/mnist",
         ],
     )
@@ -59,7 +60,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--data",
         metavar="DATA",
-        help="digits, a .npz file, a folder of images by class, or the name of a TensorFlow "
+        help="digits, a .npz file, a folder of files by class, or the name of a TensorFlow "
         "dataset (default: the model's own)",
     )
     group.add_argument(
@@ -69,7 +70,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "number of classes, their layer is new",
     )
     group.add_argument(
-        "--skip-corrupt", action="store_true", help="leave out images that cannot be read"
+        "--skip-corrupt", action="store_true", help="leave out files that cannot be read"
     )
     group.add_argument(
         "--set",
@@ -233,6 +234,10 @@ def _print_result(out, result) -> None:
             f"{result.train_seconds:.1f} s"
         )
     )
+    if result.skipped:
+        out.print(f"Left out, as they could not be read: {len(result.skipped)}")
+        for reason in result.skipped:
+            out.print(Text(f"  {reason}"), soft_wrap=True)
     out.print(Text(f"Wrote {result.path}"))
 
 
@@ -240,7 +245,7 @@ def _result_report(result) -> dict[str, Any]:
     fields = ("name", "parameters", "epochs", "train_seconds", "test_split", "num_test_examples")
     report = {field: getattr(result, field) for field in fields}
     report |= {f"test_{name}": value for name, value in result.test_figures.items()}
-    return {**report, "run": str(result.path)}
+    return {**report, "skipped": list(result.skipped), "run": str(result.path)}
 
 
 def _headline(name: str, figures: dict[str, float]) -> str:

@@ -25,13 +25,15 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         "Use a trained or converted model. Images (JPEG, PNG, BMP, GIF; any size; grey, colour or "
         "transparent) are classified; in a text, [MASK] (one byte) and [MASK:9] (nine) are filled "
         "in; two or more frames give the optical flow between them, as .flo and as a picture; a "
-        "clip is reconstructed with its sound and labelled.",
+        "clip is reconstructed with its sound and labelled; point clouds and meshes (OFF, PLY, "
+        "XYZ, NPY, NPZ) are classified, and drawn.",
         [
             "perceiver-zoo predict --model runs/digits digit.png",
             "perceiver-zoo predict --model exported/digits *.png --top 5 --json predictions.json",
             "perceiver-zoo predict --model language.keras 'a sentence that is [MASK:7].'",
             "perceiver-zoo predict --model flow.keras first.png second.png --out flow/",
             "perceiver-zoo predict --model multimodal.keras clip.mp4 --out reconstructed/",
+            "perceiver-zoo predict --model runs/modelnet10 chair.off cloud.xyz --out pictures/",
         ],
     )
     parser.add_argument("items", metavar="ITEM", nargs="+", help="files, or texts")
@@ -59,8 +61,8 @@ def add_export(commands: argparse._SubParsersAction) -> None:
         commands,
         "export",
         export_command,
-        "Write a trained or converted model as a SavedModel that takes raw images, texts, frames "
-        "or clips and needs only TensorFlow.",
+        "Write a trained or converted model as a SavedModel that takes raw images, texts, frames, "
+        "clips or points and needs only TensorFlow.",
         [
             "perceiver-zoo export runs/digits exported/digits/1",
             "perceiver-zoo export language.keras exported/language/1",

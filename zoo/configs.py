@@ -12,11 +12,12 @@ from zoo.flow_configs import FLOW_MODELS
 from zoo.image_configs import IMAGE_MODELS
 from zoo.multimodal_configs import MULTIMODAL_MODELS
 from zoo.names import nearest
+from zoo.point_cloud_configs import POINT_CLOUD_MODELS
 from zoo.recipes import RECIPES
 from zoo.text_configs import TEXT_MODELS
 
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
-MODELS = {**IMAGE_MODELS, **TEXT_MODELS, **FLOW_MODELS, **MULTIMODAL_MODELS}
+MODELS = {**IMAGE_MODELS, **TEXT_MODELS, **FLOW_MODELS, **MULTIMODAL_MODELS, **POINT_CLOUD_MODELS}
 
 
 def configuration(name, **overrides):

@@ -14,6 +14,7 @@ from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from zoo.errors import ZooError
 from zoo.image_configs import ImageClassifierConfig
 from zoo.numerics import architecture_of
+from zoo.point_cloud_configs import NUM_AXES, PointCloudClassifierConfig
 from zoo.recipes import RECIPES, Recipe
 from zoo.text_configs import MaskedLanguageConfig, TextConfig
 
@@ -69,16 +70,16 @@ class _Surroundings:
 
 
 def has_costs(config) -> bool:
-    """Returns whether `costs` knows models of this kind: classifiers of images, models of text."""
-    return isinstance(config, ImageClassifierConfig | TextConfig)
+    """Returns whether `costs` knows models of this kind: of images, of point clouds, of text."""
+    return isinstance(config, ImageClassifierConfig | PointCloudClassifierConfig | TextConfig)
 
 
 def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     """Returns what the model of a configuration costs.
 
     Args:
-        config: an `ImageClassifierConfig`, or the configuration of a model of text, whose
-            examples are as long as the pipeline's.
+        config: an `ImageClassifierConfig`, a `PointCloudClassifierConfig` or the configuration
+            of a model of text; examples are as long as the pipeline's.
         batch_size: int > 0, examples per forward pass or training step.
         recipe: how it is trained; the configuration's own by default.
 
@@ -126,10 +127,12 @@ def _num_weights(blocks, around):
 def _surroundings(config, batch_size):
     if isinstance(config, ImageClassifierConfig):
         return _around_images(config, batch_size)
+    if isinstance(config, PointCloudClassifierConfig):
+        return _around_points(config)
     if isinstance(config, TextConfig):
         return _around_text(config)
     raise ZooError(
-        "Costs are predicted for classifiers of images and models of text only. "
+        "Costs are predicted for models of images, point clouds and text only. "
         f"Received: a {type(config).__name__}."
     )
 
@@ -143,7 +146,7 @@ def _around_images(config, batch_size):
     if config.positions == "conv":
         stem = _stem_elements(config)
     return _Surroundings(
-        rows=image_rows(config),
+        rows=_image_rows(config),
         queries=(1, None),
         multiply_adds=_adapter_multiply_adds(config, batch_size) + channels * config.num_classes,
         num_weights=(architecture.num_latents + is_decoded) * channels
@@ -153,6 +156,22 @@ def _around_images(config, batch_size):
         forward=2 * stem,
         kept=pixels + 3 * stem,
         rows_have_gradients=config.positions != "fourier",
+    )
+
+
+def _around_points(config):
+    """Returns the points, which have no trained adapter, and the classifier's head."""
+    channels, inputs = config.architecture.latent_channels, NUM_AXES * config.num_points
+    return _Surroundings(
+        rows=Rows((config.num_points,), config.row_channels),
+        queries=(1, None),
+        multiply_adds=channels * config.num_classes,
+        num_weights=config.architecture.num_latents * channels
+        + (channels + 1) * config.num_classes,
+        held=inputs,
+        forward=0,
+        kept=inputs,
+        rows_have_gradients=False,
     )
 
 
@@ -185,8 +204,7 @@ def _around_text(config):
     )
 
 
-def image_rows(config) -> Rows:
-    """Returns the rows of the byte array that the model of an `ImageClassifierConfig` reads."""
+def _image_rows(config):
     content_channels = config.image_shape[-1]
     if config.positions == "learned":
         channels = {"content_channels": _LEARNED_CHANNELS, "position_channels": _LEARNED_CHANNELS}

@@ -38,7 +38,12 @@ class ExamplePipeline:
             "validation" and "test" if there are such, to `Split`; called once, when it is needed.
         preprocess: the object that an export puts into the served graph.
         class_names: names of the classes in the order of the logits, or None.
+
+    Attributes:
+        skipped: tuple of str, what was left out so far as it cannot be read, and why.
     """
+
+    skipped = ()
 
     def __init__(self, name, open_splits, preprocess, class_names=None):
         self.name = name

@@ -19,14 +19,19 @@ class ImageSource:
         class_names: tuple of str, in the order of the labels, or None.
         num_classes: int.
         splits: tuple of str, "train" first.
-        skipped: int, files left out so far because they cannot be read.
+        skipped_files: tuple of str, those left out so far because they cannot be read.
     """
 
     name = ""
     class_names = None
     num_classes = 0
     splits = ()
-    skipped = 0
+    skipped_files = ()
+
+    @property
+    def skipped(self) -> int:
+        """How many files were left out so far."""
+        return len(self.skipped_files)
 
     def num_examples(self, split) -> int:
         """Returns how many examples `examples(split)` has."""

@@ -5,18 +5,12 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from zoo.class_folders import list_classes
 from zoo.errors import ZooError
-from zoo.held_out import unit_hash
 from zoo.image_arrays import ImageSource, array_examples, in_main_memory, order
 from zoo.pipeline import require_readable, unreadable_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-SPLIT_FOLDERS = {
-    "train": ("train",),
-    "validation": ("validation", "val", "valid"),
-    "test": ("test",),
-}
-TEST_SHARE = 0.2
 MEMORY_LIMIT = 256 * 2**20
 FILES_AT_ONCE = 16
 
@@ -39,10 +33,8 @@ def decode_image(encoded):
 class FolderSource(ImageSource):
     """Image files sorted into folders by class.
 
-    The folder holds `train/CLASS/` and, if there are such, `test/CLASS/` and `validation/CLASS/`
-    (or `val`). A folder with `CLASS/` alone is split in a fixed way: about a fifth of the files,
-    chosen by a hash of their names, is the test split, so that a file stays on its side when
-    others are added. Opening lists the files only.
+    How the folder may be divided into splits, `zoo.class_folders.list_classes` says. Opening lists
+    the files only.
 
     A split is read when its examples are first counted or used. If its images all have one size
     and fit into 256 MiB, they are decoded once and kept in memory; a file that cannot be read
@@ -66,24 +58,9 @@ class FolderSource(ImageSource):
         self.skipped_files = ()
         self._skip_corrupt = skip_corrupt
         self._arrays = {}
-        folders = _split_folders(path)
-        if folders:
-            by_class = {split: _files_by_class(folder) for split, folder in folders.items()}
-            self.class_names = tuple(by_class["train"])
-            _check_same_classes(folders, by_class)
-        else:
-            files = _files_by_class(path)
-            self.class_names = tuple(files)
-            by_class = _split_by_name(path, files)
+        self._files, self.class_names = list_classes(path, "images", SUFFIXES)
         self.num_classes = len(self.class_names)
-        self.splits = tuple(by_class)
-        self._files = {
-            split: _with_labels(files, self.class_names) for split, files in by_class.items()
-        }
-
-    @property
-    def skipped(self):
-        return len(self.skipped_files)
+        self.splits = tuple(self._files)
 
     def num_examples(self, split):
         self._read(split)
@@ -167,98 +144,3 @@ def _decoded(files, shuffle_key=None):
 def _fit_together(images, num_images):
     """Whether the newest image has the size of the first and all fit into the memory limit."""
     return images[-1].shape == images[0].shape and images[0].nbytes * num_images <= MEMORY_LIMIT
-
-
-def _split_folders(path):
-    """Returns the folder of each split, in order; empty if `path` holds classes itself."""
-    folders = {}
-    for split, names in SPLIT_FOLDERS.items():
-        found = [path / name for name in names if (path / name).is_dir()]
-        if found:
-            folders[split] = found[0]
-    if "train" not in folders:
-        return {}
-    # A class may be called "train": alone and without folders inside it is one.
-    is_split = len(folders) > 1 or any(entry.is_dir() for entry in folders["train"].iterdir())
-    return folders if is_split else {}
-
-
-def _files_by_class(folder):
-    """Returns the sorted image files of each class folder, as str, classes in sorted order."""
-    try:
-        names = sorted(
-            entry.name
-            for entry in folder.iterdir()
-            if entry.is_dir() and not entry.name.startswith(".")
-        )
-        files = {name: _image_files(folder / name) for name in names}
-    except OSError as error:
-        raise ZooError(f"Cannot read the folder {error.filename}: {error.strerror}.") from error
-    if not names:
-        raise ZooError(
-            f"{folder} must hold one folder of images for each class (or train/CLASS/ and "
-            f"test/CLASS/). Received: {'an empty folder' if _is_empty(folder) else 'files only'}."
-        )
-    for name in names:
-        if not files[name]:
-            raise ZooError(
-                f"The class folder {folder / name} must hold images ({', '.join(SUFFIXES)}). "
-                "Received: none."
-            )
-    if len(names) < 2:
-        raise ZooError(
-            f"{folder} must hold at least two class folders. Received: {names[0]!r} only."
-        )
-    return files
-
-
-def _is_empty(folder):
-    return not any(folder.iterdir())
-
-
-def _image_files(folder):
-    """Returns the sorted paths of all images in a folder and the folders inside it."""
-
-    def stop(error):
-        raise error
-
-    return sorted(
-        os.path.join(parent, name)
-        for parent, _, names in os.walk(folder, onerror=stop, followlinks=True)
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    )
-
-
-def _check_same_classes(folders, by_class):
-    known = set(by_class["train"])
-    for split, files in by_class.items():
-        unknown = sorted(set(files) - known)
-        if unknown:
-            raise ZooError(
-                f"Every class of {folders[split]} must be one of {folders['train']}. "
-                f"Received: {', '.join(unknown)}."
-            )
-
-
-def _split_by_name(path, files_by_class):
-    """Returns train and test files of each class by a hash of the files' relative names.
-
-    Each class with two files or more has at least one in either split.
-    """
-    by_class = {"train": {}, "test": {}}
-    for name, files in files_by_class.items():
-        ranked = sorted((unit_hash(os.path.relpath(file, path)), file) for file in files)
-        num_test = sum(value < TEST_SHARE for value, _ in ranked)
-        num_test = min(max(num_test, 1), len(ranked) - 1)
-        by_class["test"][name] = sorted(file for _, file in ranked[:num_test])
-        by_class["train"][name] = sorted(file for _, file in ranked[num_test:])
-    return by_class
-
-
-def _with_labels(files_by_class, class_names):
-    """Returns all paths, and the label of each as int64 (n,)."""
-    labels = {name: label for label, name in enumerate(class_names)}
-    paths = [path for files in files_by_class.values() for path in files]
-    numbers = [labels[name] for name, files in files_by_class.items() for _ in files]
-    return paths, np.array(numbers, np.int64)

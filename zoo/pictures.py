@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from zoo.atomic_files import replaced_atomically
+from zoo.errors import ZooError
 
 _RIGHT, _WRONG = "#222222", "#cc0000"
 
@@ -54,7 +55,7 @@ def contact_sheet(
         axis.axis("off")
     for axis, image, guess, truth in zip(axes, images, predicted, actual, strict=False):
         _draw(axis, image, str(guess), str(truth))
-    return _save(figure, Path(path))
+    return save_figure(figure, Path(path))
 
 
 def _draw(axis, image: np.ndarray, predicted: str, actual: str) -> None:
@@ -68,8 +69,16 @@ def _draw(axis, image: np.ndarray, predicted: str, actual: str) -> None:
         side.set(color=_RIGHT if right else _WRONG, linewidth=0.8 if right else 3)
 
 
-def _save(figure: Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_atomically(path) as partial:
-        FigureCanvasAgg(figure).print_png(str(partial))
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Writes a figure as PNG, complete or not at all, in a folder that is made if it is missing.
+
+    Raises:
+        ZooError: if the disk is full or the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_atomically(path) as partial:
+            FigureCanvasAgg(figure).print_png(str(partial))
+    except OSError as error:
+        raise ZooError(f"{path} cannot be written: {error.strerror}.") from error
     return path

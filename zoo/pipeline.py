@@ -51,6 +51,11 @@ class Pipeline:
         """Names of the splits, "train" first, then "validation" and "test" if there are such."""
         return self.source.splits
 
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Files that were left out so far because they cannot be read."""
+        return self.source.skipped_files
+
     def num_examples(self, split) -> int:
         """Returns how many examples an epoch over `split` has, corrupt ones not counted.
 

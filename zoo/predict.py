@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from zoo.endpoints import open_endpoints
 from zoo.errors import ZooError
-from zoo.image_predict import Predictions, predict_contents, read_files
+from zoo.file_predictions import Predictions
+from zoo.image_predict import predict_contents, read_files
 
 
 def predict(

@@ -27,10 +27,11 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
             them, unless `overrides` say otherwise; for another number of classes, of `data` or
             given by `num_classes`, the layer of the classes is new and all else is loaded.
         data: where the pipeline reads; for images: "digits", a `.npz` file, a folder of images
-            by class, or the name of a TensorFlow dataset (see `zoo.image_sources.open_source`).
+            by class, or the name of a TensorFlow dataset (see `zoo.image_sources.open_source`);
+            for others see their pipelines, such as `zoo.point_cloud_sources.open_point_clouds`.
             A classifier gets as many outputs as the data has classes. None: the
             configuration's own data set, opened only when batches are asked for.
-        skip_corrupt: bool, whether images that do not decode are left out (and counted)
+        skip_corrupt: bool, whether files that do not decode are left out (and counted)
             instead of ending the run.
         **overrides: fields of the configuration to replace, for instance `num_latents=64`.
 

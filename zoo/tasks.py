@@ -19,6 +19,10 @@ from zoo import (
     multimodal_models,
     multimodal_predict,
     multimodal_served,
+    point_cloud_models,
+    point_cloud_predict,
+    point_cloud_served,
+    point_clouds,
     text,
     text_models,
     text_predict,
@@ -29,6 +33,7 @@ from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
 from zoo.image_configs import ImageClassifierConfig
 from zoo.multimodal_configs import MultimodalAutoencoderConfig
+from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.served_images import ServedClassifier
 from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
 
@@ -117,6 +122,16 @@ TASKS = {
         predict=multimodal_predict.predict_clips,
         signature="reconstruct",
         adapted=multimodal.with_classes_of_the_data,
+    ),
+    PointCloudClassifierConfig: Task(
+        build_model=point_cloud_models.point_cloud_classifier,
+        build_pipeline=point_clouds.point_cloud_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=point_cloud_served.ServedPointClouds,
+        predict=point_cloud_predict.predict_clouds,
+        signature="classify_points",
+        adapted=point_clouds.with_classes_of_the_data,
     ),
 }
 

@@ -42,6 +42,7 @@ class RunResult:
         test_figures: dict of floats, the loss (without label smoothing) and the metrics of the
             last weights; empty without such a split.
         num_test_examples: int.
+        skipped: tuple of str, what was left out of the data as it cannot be read (`skip_corrupt`).
     """
 
     name: str
@@ -54,6 +55,7 @@ class RunResult:
     headline: str
     test_figures: dict[str, float]
     num_test_examples: int
+    skipped: tuple[str, ...]
 
 
 def train(
@@ -230,4 +232,5 @@ def _result(entry, settings, folder, history):
         headline=task_of(entry.config).headline,
         test_figures=figures,
         num_test_examples=num_examples,
+        skipped=entry.pipeline.skipped,
     )

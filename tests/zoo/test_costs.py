@@ -15,7 +15,10 @@ import zoo
 from zoo.cli import main
 from zoo.configs import MODELS as ALL_MODELS
 from zoo.costs import costs, has_costs, num_weights
-from zoo.image_configs import IMAGE_MODELS as MODELS
+from zoo.image_configs import IMAGE_MODELS
+from zoo.point_cloud_configs import POINT_CLOUD_MODELS
+
+MODELS = IMAGE_MODELS | POINT_CLOUD_MODELS
 
 # Runs one forward pass or training step and prints, in bytes, how far the resident memory rises
 # above where it was. The model has run before, at the same size, so that code, graphs and state
@@ -38,10 +41,16 @@ config = zoo.configuration(name, **ast.literal_eval(overrides))
 keras.utils.set_random_seed(0)
 model = zoo.build_model(config)
 random, batch_size = np.random.default_rng(0), int(batch_size)
-if hasattr(config, "image_shape"):
-    inputs = random.normal(size=(batch_size, *config.image_shape)).astype("float32")
+if hasattr(config, "num_classes"):
     labels = np.arange(batch_size) % config.num_classes
     targets = np.eye(config.num_classes, dtype="float32")[labels]
+if hasattr(config, "image_shape"):
+    inputs = random.normal(size=(batch_size, *config.image_shape)).astype("float32")
+elif hasattr(config, "num_points"):
+    inputs = {
+        "points": random.uniform(-1, 1, (batch_size, config.num_points, 3)).astype("float32"),
+        "mask": np.ones((batch_size, config.num_points), bool),
+    }
 else:
     targets = random.integers(6, 262, (batch_size, config.example_length))
     inputs = {"token_ids": targets, "mask": np.ones_like(targets, bool)}
@@ -106,6 +115,7 @@ def assert_predicted(name, batch_size, mode, overrides):
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "dense"}),
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "separable"}),
         ("perceiver_io_language_tiny", 32, {}),
+        ("perceiver_modelnet10_small", 32, {}),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else None,
 )
@@ -169,15 +179,20 @@ def products_of(op):
         ("perceiver_imagenet", "auto", {"image_shape": (40, 64, 3), "num_cross_attends": 2}),
         ("perceiver_io_imagenet_conv", "auto", {"image_shape": (90, 64, 3), "num_blocks": 1}),
         ("perceiver_io_imagenet_learned", "auto", {"image_shape": (20, 9, 3), "num_blocks": 1}),
+        ("perceiver_modelnet10_small", "dense", {"num_points": 33}),
+        ("perceiver_modelnet10_small", "auto", {"num_points": 200, "num_frequency_bands": 24}),
     ],
     ids=lambda value: None if isinstance(value, dict) else value,
 )
 def test_multiply_adds_are_those_of_the_graph(name, implementation, overrides):
     config = zoo.configuration(name, cross_attention_implementation=implementation, **overrides)
     model, batch_size = zoo.build_model(config), 2
-    traced = tf.function(lambda images: model(images, training=False)).get_concrete_function(
-        tf.TensorSpec((batch_size, *config.image_shape))
-    )
+    if name in IMAGE_MODELS:
+        takes = tf.TensorSpec((batch_size, *config.image_shape))
+    else:
+        points = (batch_size, config.num_points)
+        takes = {"points": tf.TensorSpec((*points, 3)), "mask": tf.TensorSpec(points, tf.bool)}
+    traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(takes)
     counted = sum(map(products_of, traced.graph.get_operations())) / batch_size
     assert costs(config, batch_size).multiply_adds == pytest.approx(counted, rel=0.02)
 

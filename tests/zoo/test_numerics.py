@@ -7,7 +7,7 @@ import pytest
 import zoo
 from perceiver_tf import ConvStemInputs
 from zoo.configs import MODELS
-from zoo.costs import costs, image_rows
+from zoo.costs import costs, rows_of
 from zoo.numerics import architecture_of
 
 SMALL = {
@@ -60,7 +60,7 @@ def test_symmetric_stem_has_the_rows_that_the_configuration_says(image_shape, ro
         "perceiver_io_imagenet_conv", image_shape=image_shape, numerics="huggingface"
     )
     deepmind = zoo.configuration("perceiver_io_imagenet_conv", image_shape=image_shape)
-    assert config.grid_shape == rows == image_rows(config).sizes
+    assert config.grid_shape == rows == rows_of(config).sizes
     assert config.resolution == deepmind.resolution == deepmind.grid_shape
     assert config.resolution == tuple(-(-size // 4) for size in image_shape[:2])
     described = ConvStemInputs(3, (8, 8), padding="symmetric")(keras.KerasTensor((2, *image_shape)))

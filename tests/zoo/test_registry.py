@@ -30,6 +30,8 @@ PARAMETERS = {
     "perceiver_io_multimodal_tiny": 413_860,
     "perceiver_io_flow": 41_057_134,
     "perceiver_io_multimodal": 19_858_855,
+    "perceiver_modelnet40": 44_772_202,
+    "perceiver_modelnet10_small": 364_502,
 }
 
 
