@@ -1,0 +1,124 @@
+"""From a sound file to its samples.
+
+WAV of 16 bits is decoded by TensorFlow's own operation, as in the served graph. All else (WAV of
+other widths, FLAC, OGG, MP3) is decoded by tensorflow-io where its compiled operations load, and by
+the library `soundfile` elsewhere; `decoder_in_use` says which.
+"""
+
+import functools
+import importlib.util
+import io
+import logging
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.errors import ZooError
+from zoo.tensorflow_io import has_compiled_operations, import_tensorflow_io
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+_LOGGER = logging.getLogger("zoo")
+
+
+def read_sound(path, start=None, end=None):
+    """Returns a sound, or a part of it, in mono.
+
+    Args:
+        path: a WAV (8 to 32 bits, also float), FLAC, OGG or MP3 file; what it is, its bytes tell,
+            not its name.
+        start, end: seconds from the beginning of the file, where the part begins and ends; None:
+            the file's own ends. An end behind the file's is the file's.
+
+    Returns:
+        (waveform, sample_rate): float32 numpy array (n,), n at least 1, the mean of all channels,
+        full scale is [-1, 1]; int, samples of a second.
+
+    Raises:
+        ZooError: if there is no such file, it does not decode, has no samples (in that part), or
+            some that are not finite.
+    """
+    path = Path(path).expanduser()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, (error.strerror or str(error)).lower()) from error
+    samples, sample_rate = _decoded(path, content)
+    first = 0 if start is None else round(start * sample_rate)
+    last = None if end is None else round(end * sample_rate)
+    part = samples[first:last]
+    if not len(part):
+        seconds = len(samples) / sample_rate
+        found = f" from {start} s on, {seconds:.2f} s in all" if len(samples) else ""
+        raise unreadable(path, f"it has no samples{found}")
+    waveform = part.mean(axis=1, dtype=np.float32)
+    if not np.isfinite(waveform).all():
+        raise unreadable(path, "some of its samples are NaN or infinite")
+    return waveform, sample_rate
+
+
+def unreadable(path, reason) -> ZooError:
+    """Returns the error about a sound file that cannot be read."""
+    return ZooError(f"Cannot read the sound {path}: {reason}.")
+
+
+@functools.cache
+def decoder_in_use() -> str | None:
+    """Returns what decodes all but WAV of 16 bits: "tensorflow-io", "soundfile", None: nothing.
+
+    Says so in one line of the log when it is first asked.
+    """
+    if has_compiled_operations():
+        version = import_tensorflow_io().__version__
+        _LOGGER.warning("FLAC, OGG, MP3 and other WAV are decoded by tensorflow-io %s.", version)
+        return "tensorflow-io"
+    if importlib.util.find_spec("soundfile") is None:
+        return None
+    import soundfile
+
+    _LOGGER.warning(
+        "FLAC, OGG, MP3 and other WAV are decoded by soundfile %s: the compiled operations of "
+        "tensorflow-io do not load with TensorFlow %s.",
+        soundfile.__version__,
+        tf.__version__,
+    )
+    return "soundfile"
+
+
+def _decoded(path, content):
+    """Returns float32 (n, channels) and the sample rate."""
+    if content[:4] == b"RIFF":
+        try:
+            samples, rate = tf.audio.decode_wav(content)
+            return samples.numpy(), int(rate)
+        except tf.errors.InvalidArgumentError:
+            pass  # not of 16 bits, or corrupt: the other decoder will tell
+    decoder = decoder_in_use()
+    if decoder is None:
+        raise unreadable(
+            path,
+            "all but WAV of 16 bits needs the library soundfile, pip install 'perceiver-tf[audio]'",
+        )
+    try:
+        if decoder == "tensorflow-io":
+            return _decoded_by_tensorflow_io(path)
+        return _decoded_by_soundfile(content)
+    except (RuntimeError, tf.errors.OpError) as error:
+        reason = "it is corrupt, truncated or no WAV, FLAC, OGG or MP3"
+        raise unreadable(path, reason) from error
+
+
+def _decoded_by_soundfile(content):
+    import soundfile
+
+    return soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+
+
+def _decoded_by_tensorflow_io(path):
+    sound = import_tensorflow_io().audio.AudioIOTensor(str(path))
+    samples = sound.to_tensor().numpy()
+    if samples.dtype.kind in "iu":
+        limits = np.iinfo(samples.dtype)
+        middle = (limits.max + limits.min + 1) / 2
+        samples = (samples.astype(np.float32) - middle) / (limits.max - middle + 1)
+    return samples.astype(np.float32), int(sound.rate)
