@@ -1,8 +1,9 @@
 """From a sound file to its samples.
 
-WAV of 16 bits is decoded by TensorFlow's own operation, as in the served graph. All else (WAV of
-other widths, FLAC, OGG, MP3) is decoded by tensorflow-io where its compiled operations load, and by
-the library `soundfile` elsewhere; `decoder_in_use` says which.
+WAV of 16 bits is decoded by TensorFlow's own operation, as in the served graph, and of other
+widths by the library `soundfile` (tensorflow-io takes 32 bits for floats). FLAC, OGG and MP3 are
+decoded by tensorflow-io where its compiled operations load, and by `soundfile` elsewhere;
+`decoder_in_use` says which.
 """
 
 import functools
@@ -64,21 +65,21 @@ def unreadable(path, reason) -> ZooError:
 
 @functools.cache
 def decoder_in_use() -> str | None:
-    """Returns what decodes all but WAV of 16 bits: "tensorflow-io", "soundfile", None: nothing.
+    """Returns what decodes FLAC, OGG and MP3: "tensorflow-io", "soundfile", or None.
 
     Says so in one line of the log when it is first asked.
     """
     if has_compiled_operations():
         version = import_tensorflow_io().__version__
-        _LOGGER.warning("FLAC, OGG, MP3 and other WAV are decoded by tensorflow-io %s.", version)
+        _LOGGER.warning("FLAC, OGG and MP3 are decoded by tensorflow-io %s.", version)
         return "tensorflow-io"
     if importlib.util.find_spec("soundfile") is None:
         return None
     import soundfile
 
     _LOGGER.warning(
-        "FLAC, OGG, MP3 and other WAV are decoded by soundfile %s: the compiled operations of "
-        "tensorflow-io do not load with TensorFlow %s.",
+        "FLAC, OGG and MP3 are decoded by soundfile %s: tensorflow-io's compiled operations are "
+        "not available with TensorFlow %s.",
         soundfile.__version__,
         tf.__version__,
     )
@@ -87,28 +88,28 @@ def decoder_in_use() -> str | None:
 
 def _decoded(path, content):
     """Returns float32 (n, channels) and the sample rate."""
-    if content[:4] == b"RIFF":
+    is_wav = content[:4] == b"RIFF"
+    if is_wav:
         try:
             samples, rate = tf.audio.decode_wav(content)
             return samples.numpy(), int(rate)
         except tf.errors.InvalidArgumentError:
-            pass  # not of 16 bits, or corrupt: the other decoder will tell
-    decoder = decoder_in_use()
-    if decoder is None:
-        raise unreadable(
-            path,
-            "all but WAV of 16 bits needs the library soundfile, pip install 'perceiver-tf[audio]'",
-        )
+            pass  # not of 16 bits, or corrupt: soundfile will tell
     try:
-        if decoder == "tensorflow-io":
+        if not is_wav and decoder_in_use() == "tensorflow-io":
             return _decoded_by_tensorflow_io(path)
-        return _decoded_by_soundfile(content)
+        return _decoded_by_soundfile(path, content)
     except (RuntimeError, tf.errors.OpError) as error:
         reason = "it is corrupt, truncated or no WAV, FLAC, OGG or MP3"
         raise unreadable(path, reason) from error
 
 
-def _decoded_by_soundfile(content):
+def _decoded_by_soundfile(path, content):
+    if importlib.util.find_spec("soundfile") is None:
+        raise unreadable(
+            path,
+            "all but WAV of 16 bits needs the library soundfile, pip install 'perceiver-tf[audio]'",
+        )
     import soundfile
 
     return soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
@@ -117,8 +118,6 @@ def _decoded_by_soundfile(content):
 def _decoded_by_tensorflow_io(path):
     sound = import_tensorflow_io().audio.AudioIOTensor(str(path))
     samples = sound.to_tensor().numpy()
-    if samples.dtype.kind in "iu":
-        limits = np.iinfo(samples.dtype)
-        middle = (limits.max + limits.min + 1) / 2
-        samples = (samples.astype(np.float32) - middle) / (limits.max - middle + 1)
+    if samples.dtype.kind == "i":  # of FLAC; all else comes as floats
+        samples = samples / np.float32(np.iinfo(samples.dtype).max + 1)
     return samples.astype(np.float32), int(sound.rate)

@@ -17,9 +17,9 @@ class Sounds:
     """Delivers the sounds of a split at one sample rate, in mono.
 
     Sounds that take up to 512 MiB are decoded once and kept; a file that cannot be read then ends
-    it at once. More than that are decoded in every epoch, in parallel, and a file that cannot be read
-    ends the run when its turn comes. With `skip_corrupt` every file is decoded once beforehand,
-    whatever the size, so that the number of examples is exact.
+    it at once. More than that are decoded in every epoch, in parallel, and a file that cannot be
+    read ends the run when its turn comes. With `skip_corrupt` every file is decoded once
+    beforehand, whatever the size, so that the number of examples is exact.
 
     Args:
         sounds: list of `zoo.audio_files.Sound`, at least one.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from zoo import audio_decoding
 from zoo.audio_decoding import decoder_in_use, read_sound
 from zoo.errors import ZooError
+from zoo.tensorflow_io import has_compiled_operations
 
 SAMPLES = pathlib.Path(__file__).parents[3] / "shared/data/audio/decoder_samples"
 FLAC_IN_OGG = "pydub_bach.ogg"  # of an encoder before 2003; libsndfile does not know it
@@ -31,7 +32,7 @@ def wav(tmp_path):
 
 
 def test_wav_of_16_bits_is_decoded_by_tensorflow_into_mono(wav, monkeypatch):
-    monkeypatch.setattr(audio_decoding, "decoder_in_use", lambda: pytest.fail("not needed"))
+    monkeypatch.setattr(audio_decoding, "_decoded_by_soundfile", lambda *_: pytest.fail("used"))
     waveform, rate = read_sound(wav)
     assert (rate, waveform.dtype, waveform.shape) == (8000, np.float32, (4000,))
     np.testing.assert_allclose(waveform, stereo().mean(axis=1), atol=1e-4)
@@ -80,11 +81,28 @@ def test_the_decoder_in_use_is_said_once(caplog):
     assert "\n" not in record.getMessage()
 
 
-def test_without_a_library_the_file_and_the_remedy_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio_decoding, "decoder_in_use", lambda: None)
-    (tmp_path / "a.flac").write_bytes(b"fLaC")
+@pytest.mark.parametrize("content", [b"fLaC", b"RIFF but not of 16 bits"])
+def test_without_a_library_the_file_and_the_remedy_are_named(tmp_path, monkeypatch, content):
+    decoder_in_use.cache_clear()
+    monkeypatch.setattr(audio_decoding, "has_compiled_operations", lambda: False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (tmp_path / "a.flac").write_bytes(content)
     with pytest.raises(ZooError, match=r"a.flac: all but WAV of 16 bits needs .*soundfile, pip"):
         read_sound(tmp_path / "a.flac")
+    decoder_in_use.cache_clear()
+
+
+def test_tensorflow_io_decodes_as_soundfile_does(tmp_path):
+    """Where its compiled operations load: WAV is left to TensorFlow and soundfile."""
+    soundfile = pytest.importorskip("soundfile")
+    if not has_compiled_operations():
+        pytest.skip("needs tensorflow-io's compiled operations (TensorFlow 2.16)")
+    assert decoder_in_use() == "tensorflow-io"
+    for suffix, subtype, _ in KINDS:
+        path = tmp_path / f"{subtype}.{suffix}"
+        soundfile.write(path, stereo(), 8000, subtype=subtype)
+        expected = soundfile.read(path, dtype="float32")[0].mean(axis=1)
+        np.testing.assert_allclose(read_sound(path)[0][: len(expected)], expected, atol=1e-5)
 
 
 def bad_files(folder, kind):

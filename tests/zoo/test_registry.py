@@ -30,6 +30,10 @@ PARAMETERS = {
     "perceiver_io_multimodal_tiny": 413_860,
     "perceiver_io_flow": 41_057_134,
     "perceiver_io_multimodal": 19_858_855,
+    "perceiver_audioset_raw": 27_629_085,
+    "perceiver_audioset_mel": 27_637_329,
+    "perceiver_spoken_digits_mel": 346_798,
+    "perceiver_spoken_digits_raw": 419_278,
 }
 
 
