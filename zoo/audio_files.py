@@ -197,7 +197,7 @@ def _numbers_of(labels, numbering, where):
         name = label if label in numbering or not label.isdecimal() else str(int(label))
         if name not in numbering:
             names = list(numbering)
-            known = ", ".join(names[:9]) + (f" ... {names[-1]}" if len(names) > 9 else "")
+            known = ", ".join(names if len(names) <= 10 else [*names[:8], "...", names[-1]])
             raise ZooError(
                 f"A label must be one of the {len(names)} classes {known}. "
                 f"Received: {label!r} in {where}."

@@ -37,13 +37,11 @@ def resample(waveform, rate_in, rate_out):
     if isinstance(rate_in, int) and rate_in == rate_out:
         return waveform
     rate_in = tf.convert_to_tensor(rate_in, tf.int32)
-    positive = tf.debugging.Assert(
-        rate_in > 0, ["A sample rate must be at least 1. Received:", rate_in]
+    return tf.cond(
+        tf.equal(rate_in, rate_out),
+        lambda: waveform,
+        lambda: _interpolated(waveform, rate_in, tf.constant(rate_out)),
     )
-    with tf.control_dependencies([positive]):
-        divisor = _greatest_common_divisor(rate_in, tf.constant(rate_out))
-    up, down = rate_out // divisor, rate_in // divisor
-    return tf.cond(tf.equal(up, down), lambda: waveform, lambda: _interpolated(waveform, up, down))
 
 
 def resampled_length(length, rate_in, rate_out):
@@ -60,23 +58,32 @@ def can_resample(rate_in, rate_out) -> bool:
     return up == down or up * width <= LARGEST_KERNEL
 
 
-def _interpolated(waveform, up, down):
-    """Returns the sound at `up / down` times its rate.
+def _interpolated(waveform, rate_in, rate_out):
+    """Returns the sound at another rate.
 
-    `up` outputs in a row see the same `down` inputs and their surroundings, so that all of them are
-    one product of framed inputs with a matrix of one filter for each.
+    The filters repeat after `up` outputs, or `down` inputs. That many outputs in a row see the same
+    inputs and their surroundings, so that all of them are one product of framed inputs with a
+    matrix of one filter for each. Short frames are taken together, as neighbours share most of
+    their surroundings.
     """
-    stretch = tf.maximum(tf.cast(down / up, tf.float32), 1.0)
+    positive = tf.debugging.Assert(
+        rate_in > 0, ["A sample rate must be at least 1. Received:", rate_in]
+    )
+    with tf.control_dependencies([positive]):
+        divisor = _greatest_common_divisor(rate_in, rate_out)
+    stretch = tf.maximum(tf.cast(rate_in / rate_out, tf.float32), 1.0)
     margin = tf.cast(tf.math.ceil(HALF_WIDTH * stretch / ROLLOFF), tf.int32)
+    together = -(-2 * margin * divisor // rate_in)
+    up, down = (rate // divisor * together for rate in (rate_out, rate_in))
     frame_length = down + 2 * margin + 1
     fits = tf.debugging.Assert(
         tf.cast(up, tf.int64) * tf.cast(frame_length, tf.int64) <= LARGEST_KERNEL,
-        ["The sample rates must have a larger common divisor. Received: a ratio of", up, down],
+        ["Sample rates must have a larger common divisor. Received:", rate_in, rate_out],
     )
     with tf.control_dependencies([fits]):
         kernel = _filters(up, down, margin, frame_length)
     length = tf.shape(waveform)[-1]
-    num_outputs = resampled_length(length, down, tf.cast(up, tf.int64))
+    num_outputs = resampled_length(length, rate_in, tf.cast(rate_out, tf.int64))
     num_frames = -(-num_outputs // up)
     behind = (num_frames - 1) * down + frame_length - length - margin
     sides = [[0, 0]] * (waveform.shape.rank - 1) + [[margin, tf.maximum(behind, 0)]]
