@@ -26,7 +26,12 @@ class AudioPipeline(ExamplePipeline):
         skip_corrupt: bool. Leave out, and count, sounds that cannot be read.
         class_names: names of the classes; None: known once the data is read, if it has as many
             as the model.
+
+    Attributes:
+        skipped: tuple of str, what was left out so far as it cannot be read, and why.
     """
+
+    skipped = ()
 
     def __init__(self, config, source_spec, skip_corrupt=False, class_names=None):
         preprocess = AudioPreprocess(config)
@@ -52,6 +57,7 @@ class AudioPipeline(ExamplePipeline):
     def _split_of(self, listed):
         config, preprocess = self.config, self.preprocess
         sounds = Sounds(listed, config.sample_rate, self.skip_corrupt)
+        self.skipped += sounds.skipped
         counts = [len(sound.labels) for sound in sounds.sounds]
         with tf.init_scope(), tf.device("CPU:0"):
             bounds = tf.constant(np.cumsum([0, *counts]), tf.int64)

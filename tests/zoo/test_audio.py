@@ -128,6 +128,7 @@ def test_bad_files_end_it_at_once_or_are_left_out_and_counted(folder, caplog):
     with caplog.at_level(logging.WARNING, "zoo"):
         pipeline = audio_pipeline(CONFIG, folder, skip_corrupt=True)
         assert pipeline.num_examples("test") == 8
+    assert len(pipeline.skipped) == 2 and "b_ann_2.wav" in pipeline.skipped[1]
     (line,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Left out")]
     assert line.startswith("Left out 2 of 10 sounds. Cannot read the sound")
     assert batch(pipeline, "test")[1].sum(axis=0).tolist() == [4, 4]

@@ -1,8 +1,11 @@
 """Models of sound: what they read, what they leave out, how windows count."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from audio_examples import MEL, RAW
 
 import perceiver_tf
@@ -57,8 +60,6 @@ def test_a_recordings_logits_are_the_mean_of_its_windows(random, config):
 
 
 def test_rows_of_all_frequencies_have_positions_of_time_alone(random):
-    import dataclasses
-
     config = dataclasses.replace(MEL, mel_patch=(1, 6), max_resolution=(6,))
     assert config.grid == (6,)
     model = audio_model(config)
@@ -66,10 +67,11 @@ def test_rows_of_all_frequencies_have_positions_of_time_alone(random):
     assert np.ptp(np.asarray(model(inputs)), axis=0).max() > 1e-4
 
 
-@pytest.mark.parametrize("config", [RAW, MEL], ids=["raw", "mel"])
-def test_gradients_reach_every_weight(random, config):
-    import tensorflow as tf
+WITH_MLP = dataclasses.replace(RAW, patch_widening_factor=2)
 
+
+@pytest.mark.parametrize("config", [RAW, MEL, WITH_MLP], ids=["raw", "mel", "mlp"])
+def test_gradients_reach_every_weight(random, config):
     model = audio_model(config)
     _, inputs = inputs_of(random, config)
     with tf.GradientTape() as tape:
