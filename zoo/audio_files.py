@@ -109,6 +109,8 @@ def _numbered_files(folder):
 
 def _in_manifest(path, num_classes):
     rows = _rows(path)
+    if not any(row["split"] == "train" for row in rows):
+        raise ZooError(f"The manifest must hold sounds to train on. Received: {path}, none.")
     labels = {label for row in rows for label in row["labels"]}
     numbered = bool(labels) and all(re.fullmatch(r"[+-]?\d+", label) for label in labels)
     if numbered:
@@ -123,8 +125,6 @@ def _in_manifest(path, num_classes):
         numbers = _numbers_of(row["labels"], numbering, f"{path} line {row['line']}")
         file = str(path.parent / Path(row["path"]).expanduser())
         splits[row["split"]].append(Sound(file, numbers, row["start"], row["end"]))
-    if not splits["train"]:
-        raise ZooError(f"The manifest must hold sounds to train on. Received: {path}, none.")
     return _without_empty(splits), class_names
 
 

@@ -47,7 +47,11 @@ def predict_sounds(endpoints, items, *, out, console, top=3, skip_corrupt=False,
         sounds = _read(items[start : start + batch_size], skipped, skip_corrupt)
         for rate, group in itertools.groupby(sounds, key=lambda sound: sound[2]):
             files, waveforms, _ = zip(*group, strict=True)
-            scored += zip(files, _scores(score, waveforms, rate), strict=True)
+            try:
+                scored += zip(files, _scores(score, waveforms, rate), strict=True)
+            except tf.errors.InvalidArgumentError:  # filters that are too many
+                skipped |= dict.fromkeys(files, f"{rate} samples a second are not resampled")
+                raise_first(skipped, skip_corrupt)
     found = predictions_of(scored, skipped, served_class_names(endpoints), top)
     print_predictions(console, found)
     return report_of(found)

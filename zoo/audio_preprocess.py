@@ -1,5 +1,7 @@
 """From a sound to what a model of sound takes; trained and served models share it."""
 
+import math
+
 import tensorflow as tf
 
 from zoo.audio_augment import vary
@@ -93,10 +95,7 @@ class AudioPreprocess:
     def signature(self):
         """What a call returns, a dict of `tf.TensorSpec`."""
         config = self._config
-        num_rows = 1
-        for size in config.grid:
-            num_rows *= size
-        specs = {"mask": tf.TensorSpec((config.num_windows, num_rows), tf.bool)}
+        specs = {"mask": tf.TensorSpec((config.num_windows, math.prod(config.grid)), tf.bool)}
         if self._log_mel is None:
             shape = (config.num_windows, config.num_samples, 1)
             return {"waveform": tf.TensorSpec(shape), **specs}

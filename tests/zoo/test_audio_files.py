@@ -100,6 +100,7 @@ BAD_MANIFESTS = {
     "path,lable\na.wav,1": "must have the columns path and label.*with path, lable, without label",
     "": "without path and label",
     "path,label\n": "must hold sounds to train on",
+    "path,label,split\na.wav,x,test": "must hold sounds to train on",
     "path,label,split\na.wav,x,eval": "one of train, validation, test. .*'eval' in .*line 2",
     "path,label,start\na.wav,x,soon": "seconds of at least 0. Received: 'soon' in .*line 2",
     "path,label,start\na.wav,x,-1": "seconds of at least 0. Received: '-1'",

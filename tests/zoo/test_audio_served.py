@@ -215,6 +215,15 @@ def test_predict_refuses_or_leaves_out_bad_files(raw, files, tmp_path):
         printed(raw, files, top=0)
 
 
+def test_predict_leaves_out_what_cannot_be_resampled(raw, files, tmp_path):
+    odd = tmp_path / "odd.wav"
+    odd.write_bytes(tf.audio.encode_wav(tf.ones((50, 1)), 1000003).numpy())
+    with pytest.raises(ZooError, match="odd.wav: 1000003 samples a second are not resampled"):
+        printed(raw, [odd])
+    report, _ = printed(raw, [files[0], odd], skip_corrupt=True)
+    assert [item["file"] for item in report["skipped"]] == [str(odd)]
+
+
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the sounds at ../shared/data/audio")
 def test_predict_takes_real_files_of_all_kinds():
     pytest.importorskip("soundfile")
