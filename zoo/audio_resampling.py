@@ -52,51 +52,57 @@ def resampled_length(length, rate_in, rate_out):
 
 def can_resample(rate_in, rate_out) -> bool:
     """Returns whether the filters between two sample rates, ints, are not too many."""
-    divisor = math.gcd(rate_in, rate_out)
-    up, down = rate_out // divisor, rate_in // divisor
-    width = down + 2 * HALF_WIDTH / ROLLOFF * max(1, down / up) + 3
-    return up == down or up * width <= LARGEST_KERNEL
+    margin = math.ceil(HALF_WIDTH / ROLLOFF * max(rate_in / rate_out, 1.0))
+    up, down = _block(rate_in, rate_out, math.gcd(rate_in, rate_out), margin)
+    return rate_in == rate_out or up * 2 * down <= LARGEST_KERNEL
+
+
+def _block(rate_in, rate_out, divisor, margin):
+    """Returns how many outputs are made of how many inputs, ints or int32 tensors.
+
+    The filters repeat after `rate_out / divisor` outputs, or `rate_in / divisor` inputs. A block is
+    the least multiple of these whose inputs, together with `margin` more on either side, are in no
+    more than two blocks.
+    """
+    periods = -(-(2 * margin + 1) * divisor // rate_in)
+    return rate_out // divisor * periods, rate_in // divisor * periods
 
 
 def _interpolated(waveform, rate_in, rate_out):
-    """Returns the sound at another rate.
-
-    The filters repeat after `up` outputs, or `down` inputs. That many outputs in a row see the same
-    inputs and their surroundings, so that all of them are one product of framed inputs with a
-    matrix of one filter for each. Short frames are taken together, as neighbours share most of
-    their surroundings.
-    """
+    """Returns the sound at another rate: each block and the next times a matrix of filters."""
     positive = tf.debugging.Assert(
         rate_in > 0, ["A sample rate must be at least 1. Received:", rate_in]
     )
     with tf.control_dependencies([positive]):
         divisor = _greatest_common_divisor(rate_in, rate_out)
     stretch = tf.maximum(tf.cast(rate_in / rate_out, tf.float32), 1.0)
-    margin = tf.cast(tf.math.ceil(HALF_WIDTH * stretch / ROLLOFF), tf.int32)
-    together = -(-2 * margin * divisor // rate_in)
-    up, down = (rate // divisor * together for rate in (rate_out, rate_in))
-    frame_length = down + 2 * margin + 1
+    margin = tf.cast(tf.math.ceil(HALF_WIDTH / ROLLOFF * stretch), tf.int32)
+    up, down = _block(rate_in, rate_out, divisor, margin)
     fits = tf.debugging.Assert(
-        tf.cast(up, tf.int64) * tf.cast(frame_length, tf.int64) <= LARGEST_KERNEL,
+        tf.cast(up, tf.int64) * 2 * tf.cast(down, tf.int64) <= LARGEST_KERNEL,
         ["Sample rates must have a larger common divisor. Received:", rate_in, rate_out],
     )
     with tf.control_dependencies([fits]):
-        kernel = _filters(up, down, margin, frame_length)
-    length = tf.shape(waveform)[-1]
+        kernel = _filters(up, down, margin)
+    length, before = tf.shape(waveform)[-1], tf.shape(waveform)[:-1]
     num_outputs = resampled_length(length, rate_in, tf.cast(rate_out, tf.int64))
-    num_frames = -(-num_outputs // up)
-    behind = (num_frames - 1) * down + frame_length - length - margin
-    sides = [[0, 0]] * (waveform.shape.rank - 1) + [[margin, tf.maximum(behind, 0)]]
-    frames = tf.signal.frame(tf.pad(waveform, sides), frame_length, down)[..., :num_frames, :]
-    outputs = tf.tensordot(frames, kernel, 1)
-    shape = tf.concat([tf.shape(waveform)[:-1], [num_frames * up]], axis=0)
+    num_blocks = -(-num_outputs // up)
+    behind = (num_blocks + 1) * down - margin - length
+    padded = tf.pad(waveform, [[0, 0]] * (waveform.shape.rank - 1) + [[margin, behind]])
+    blocks = tf.reshape(padded, tf.concat([before, [num_blocks + 1, down]], axis=0))
+    outputs = tf.tensordot(blocks[..., :-1, :], kernel[:down], 1)
+    outputs += tf.tensordot(blocks[..., 1:, :], kernel[down:], 1)
+    shape = tf.concat([before, [num_blocks * up]], axis=0)
     return tf.reshape(outputs, shape)[..., :num_outputs]
 
 
-def _filters(up, down, margin, frame_length):
-    """Returns float32 (frame_length, up), the weights of a frame's inputs in each output."""
-    taps = tf.range(frame_length, dtype=tf.int32)[:, None] - margin
-    outputs = tf.range(up, dtype=tf.int32)[None]
+def _filters(up, down, margin):
+    """Returns float32 (2 * down, up), the weights of two blocks' inputs in each output.
+
+    The first `margin` inputs are those before the first output.
+    """
+    taps = tf.range(2 * down)[:, None] - margin
+    outputs = tf.range(up)[None]
     # Exact in integers: times in inputs, of each input relative to each output.
     times = tf.cast(taps * up - outputs * down, tf.float64) / tf.cast(up, tf.float64)
     cutoff = ROLLOFF * tf.minimum(up / down, tf.ones((), tf.float64))
