@@ -8,6 +8,7 @@ import importlib
 
 _MODULE_OF = {
     "Attention": "perceiver_tf.layers.attention",
+    "AverageWindows": "perceiver_tf.layers.windows",
     "ClipDecoder": "perceiver_tf.layers.clip_decoder",
     "ClipInputs": "perceiver_tf.layers.clip_inputs",
     "ConvStemInputs": "perceiver_tf.layers.inputs",

@@ -61,8 +61,8 @@ def add_export(commands: argparse._SubParsersAction) -> None:
         commands,
         "export",
         export_command,
-        "Write a trained or converted model as a SavedModel that takes raw images, texts, frames, "
-        "clips or points and needs only TensorFlow.",
+        "Write a trained or converted model as a SavedModel that takes raw images, texts, sounds, "
+        "frames, clips or points and needs only TensorFlow.",
         [
             "perceiver-zoo export runs/digits exported/digits/1",
             "perceiver-zoo export language.keras exported/language/1",

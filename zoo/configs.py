@@ -7,6 +7,7 @@ listing the models is instant.
 
 import dataclasses
 
+from zoo.audio_configs import AUDIO_MODELS
 from zoo.errors import ZooError
 from zoo.flow_configs import FLOW_MODELS
 from zoo.image_configs import IMAGE_MODELS
@@ -17,7 +18,14 @@ from zoo.recipes import RECIPES
 from zoo.text_configs import TEXT_MODELS
 
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
-MODELS = {**IMAGE_MODELS, **TEXT_MODELS, **FLOW_MODELS, **MULTIMODAL_MODELS, **POINT_CLOUD_MODELS}
+MODELS = {
+    **IMAGE_MODELS,
+    **TEXT_MODELS,
+    **FLOW_MODELS,
+    **MULTIMODAL_MODELS,
+    **POINT_CLOUD_MODELS,
+    **AUDIO_MODELS,
+}
 
 
 def configuration(name, **overrides):

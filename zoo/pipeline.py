@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from zoo.augmenter import Augmenter
 from zoo.epochs import check_batch_arguments, count_batches, epoch_batches, epoch_keys
-from zoo.errors import ZooError
+from zoo.errors import ZooError, carried_error
 
 UNREADABLE = "Cannot read the image file"
 _UNREADABLE_PATTERN = re.compile(re.escape(UNREADABLE) + r" <<(.*?)>>", re.DOTALL)
@@ -160,7 +160,7 @@ def data_error(exception) -> ZooError | None:
     ...     raise data_error(error) or error
     """
     found = _UNREADABLE_PATTERN.search(str(exception))
-    return None if found is None else unreadable_file(found.group(1))
+    return carried_error(exception) if found is None else unreadable_file(found.group(1))
 
 
 def unreadable_file(path) -> ZooError:

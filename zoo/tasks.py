@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo import (
+    audio,
+    audio_models,
+    audio_predict,
+    audio_served,
+    audio_training,
     flow,
     flow_losses,
     flow_models,
@@ -29,6 +34,7 @@ from zoo import (
     text_served,
     text_training,
 )
+from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
 from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
 from zoo.image_configs import ImageClassifierConfig
@@ -132,6 +138,26 @@ TASKS = {
         predict=point_cloud_predict.predict_clouds,
         signature="classify_points",
         adapted=point_clouds.with_classes_of_the_data,
+    ),
+    AudioClassifierConfig: Task(
+        build_model=audio_models.audio_model,
+        build_pipeline=audio.audio_pipeline,
+        compiled=audio_training.compile_classifier,
+        headline="accuracy",
+        served=audio_served.ServedAudioModel,
+        predict=audio_predict.predict_sounds,
+        signature="classify_sound",
+        adapted=audio.with_classes_of_the_data,
+    ),
+    AudioTaggerConfig: Task(
+        build_model=audio_models.audio_model,
+        build_pipeline=audio.audio_pipeline,
+        compiled=audio_training.compile_tagger,
+        headline="mean_average_precision",
+        served=audio_served.ServedAudioTagger,
+        predict=audio_predict.predict_sounds,
+        signature="tag_sound",
+        adapted=audio.with_classes_of_the_data,
     ),
 }
 

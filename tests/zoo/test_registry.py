@@ -32,6 +32,10 @@ PARAMETERS = {
     "perceiver_io_multimodal": 19_858_855,
     "perceiver_modelnet40": 44_772_202,
     "perceiver_modelnet10_small": 364_502,
+    "perceiver_audioset_raw": 27_629_085,
+    "perceiver_audioset_mel": 27_637_329,
+    "perceiver_spoken_digits_mel": 346_798,
+    "perceiver_spoken_digits_raw": 419_278,
 }
 
 

@@ -1,0 +1,109 @@
+"""The sounds of a split: kept in memory if they fit, else decoded anew whenever they are used."""
+
+import logging
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.audio_decoding import read_sound, unreadable
+from zoo.audio_resampling import can_resample, resample
+from zoo.errors import ZooError, carried, carried_error
+
+MEMORY_LIMIT = 2**29
+_LOGGER = logging.getLogger("zoo")
+
+
+class Sounds:
+    """Delivers the sounds of a split at one sample rate, in mono.
+
+    Sounds that take up to 512 MiB are decoded once and kept; a file that cannot be read then ends
+    it at once. More than that are decoded in every epoch, in parallel, and a file that cannot be
+    read ends the run when its turn comes. With `skip_corrupt` every file is decoded once
+    beforehand, whatever the size, so that the number of examples is exact.
+
+    Args:
+        sounds: list of `zoo.audio_files.Sound`, at least one.
+        sample_rate: int.
+        skip_corrupt: bool. Leave out, and count in a line of the log, those that cannot be read.
+
+    Attributes:
+        sounds: list of those that are there.
+        skipped: tuple of str, why others are not.
+
+    Raises:
+        ZooError: if a file cannot be read, with `skip_corrupt` if none can.
+    """
+
+    def __init__(self, sounds, sample_rate, skip_corrupt=False):
+        self.sounds = list(sounds)
+        self.skipped = ()
+        self._sample_rate = sample_rate
+        self._skip_corrupt = skip_corrupt
+        with tf.init_scope(), tf.device("CPU:0"):
+            self._waveforms = self._read_all()
+
+    def waveform(self, index):
+        """Returns the sound with that number (scalar int64): float32 (n,).
+
+        Where it was not kept and cannot be read, the dataset ends with an error that
+        `zoo.pipeline.data_error` understands.
+        """
+        if self._waveforms is not None:
+            samples, bounds = self._waveforms
+            waveform = samples[bounds[index] : bounds[index + 1]]
+        else:
+            waveform, problem = self._decoded(index)
+            readable = tf.debugging.Assert(tf.equal(tf.strings.length(problem), 0), [problem])
+            with tf.control_dependencies([readable]):
+                waveform = tf.identity(waveform)
+        return tf.ensure_shape(waveform, (None,))
+
+    def _decoded(self, index):
+        """Returns the sound with that number, or an empty one and a message why."""
+        waveform, rate, problem = tf.numpy_function(
+            self._read, [index], [tf.float32, tf.int32, tf.string], stateful=False
+        )
+        waveform.set_shape((None,))
+        rate.set_shape(())
+        problem.set_shape(())
+        return resample(waveform, rate, self._sample_rate), problem
+
+    def _read(self, index):
+        sound = self.sounds[index]
+        try:
+            waveform, rate = read_sound(sound.path, sound.start, sound.end)
+            if not can_resample(rate, self._sample_rate):
+                raise unreadable(sound.path, f"{rate} samples a second are not resampled")
+        except ZooError as error:
+            if not self._skip_corrupt:
+                error = f"{error} Leave such files out with --skip-corrupt (skip_corrupt=True)."
+            return np.zeros(0, np.float32), np.int32(self._sample_rate), carried(error).encode()
+        return waveform, np.int32(rate), b""
+
+    def _read_all(self):
+        """Returns all samples in a row and where each sound begins; None if they do not fit."""
+        numbers = tf.data.Dataset.range(len(self.sounds))
+        decoded = numbers.map(self._decoded, num_parallel_calls=tf.data.AUTOTUNE)
+        pieces, good, problems, num_bytes = [], [], [], 0
+        for number, (waveform, problem) in enumerate(decoded.as_numpy_iterator()):
+            if problem:
+                problems.append(carried_error(problem.decode()))
+                if not self._skip_corrupt:
+                    raise problems[0]
+                continue
+            good.append(self.sounds[number])
+            num_bytes += waveform.nbytes
+            if num_bytes <= MEMORY_LIMIT:
+                pieces.append(waveform)
+            elif not self._skip_corrupt:
+                return None
+        if not good:
+            raise ZooError(f"None of the sounds can be read. {problems[0]}")
+        if problems:
+            counts = len(problems), len(self.sounds)
+            _LOGGER.warning("Left out %d of %d sounds. %s", *counts, problems[0])
+        self.sounds, self.skipped = good, tuple(map(str, problems))
+        if num_bytes > MEMORY_LIMIT:
+            return None
+        bounds = np.cumsum([0, *map(len, pieces)])
+        return tf.constant(np.concatenate(pieces)), tf.constant(bounds, tf.int64)
