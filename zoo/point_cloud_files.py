@@ -156,13 +156,15 @@ def _read_geometry(path, content, suffix, num_samples):
 
 
 def _require_whole(geometry):
-    """Raises if a PLY file holds less than its header announces, which trimesh passes over."""
+    """Raises if trimesh passed over that a file ends early, or a face has a corner that is not."""
     announced = geometry.metadata.get("_ply_raw", {})
     faces = getattr(geometry, "faces", ())
     for name, found in (("vertex", geometry.vertices), ("face", faces)):
         length = announced.get(name, {}).get("length", 0)
         if len(found) < length:
             raise ValueError(f"{len(found)} of {length} elements {name!r}")
+    if len(faces) and not 0 <= faces.min() <= faces.max() < len(geometry.vertices):
+        raise ValueError("a face has a corner that is none of the points")
 
 
 def _import_trimesh():

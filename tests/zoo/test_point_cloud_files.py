@@ -147,6 +147,10 @@ BAD_FILES = {
     "j.ply": (PLY.format(count=0, faces=0), "at least one point. .*empty"),
     "k.ply": (PLY.format(count=3, faces=0) + "0 0 0\n1 1 1\n", "no complete .ply file"),
     "m.ply": (PLY.format(count=3, faces=1) + "0 0 0\n1 1 1\n0 1 0\n", "0 of 1 elements 'face'"),
+    "n.ply": (
+        PLY.format(count=3, faces=1) + "0 0 0\n1 1 1\n0 1 0\n3 0 1 7\n",
+        "no complete .ply file",
+    ),
     "l.xyz": ("", "at least one point. Received: .*l.xyz, empty"),
 }
 

@@ -89,6 +89,7 @@ def test_bad_points_are_a_clear_error_of_the_graph(served, points, message):
         served["classify_points"](points=points)
 
 
+@pytest.mark.slow
 def test_saved_model_serves_the_same_without_python(entry, served, clouds, tmp_path):
     path = zoo.export(entry, tmp_path / "exported", class_names=NAMES)
     assert not {"PyFunc", "PyFuncStateless", "EagerPyFunc"} & graph_operations(path)
