@@ -25,7 +25,7 @@ def run(searcher, folder, role, console, display, lost_seconds):
     """
     retracing = _Retracing()
     logging.getLogger("tensorflow").addFilter(retracing)
-    gc.freeze()  # what exists already is not looked through between trials
+    gc.freeze()  # nor what exists already, see `SearchTuner`
     display.begin()
     try:
         if role is None:

@@ -120,6 +120,7 @@ class SearchTuner(keras_tuner.Tuner):
         parent = values.get("tuner/trial_id")
         keras.backend.clear_session()
         gc.collect()
+        gc.freeze()  # TensorFlow keeps graphs with custom gradients: not looked through again
         keras.utils.set_random_seed(self.seed + execution)
         epochs = values.get("tuner/epochs", self.epochs)
         first_epoch = values.get("tuner/initial_epoch", 0)
