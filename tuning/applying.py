@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tuning.trials import SearchFolder, SearchTrial, ranked
+from zoo.configs import as_setting
 from zoo.errors import ZooError
-from zoo.starting_weights import as_setting
 
 
 def chosen_trial(path, trial_id=None, bounds: dict | None = None) -> SearchTrial:

@@ -6,6 +6,8 @@ import keras
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from tuning.trials import reason_in
+
 
 class SearchDisplay:
     """Prints a line for every trial, and on a terminal a bar for the search.
@@ -54,8 +56,7 @@ class SearchDisplay:
     def end_trial(self, trial, score, seconds):
         """Prints what came out of a trial; a score of None: it failed."""
         if score is None:
-            lines = [line for line in (trial.message or "").splitlines() if line.strip()]
-            outcome = f"failed: {lines[-1].strip() if lines else 'no message'}"
+            outcome = f"failed: {reason_in(trial.message)}"
         else:
             if self.best is None or self.objective.better_than(score, self.best):
                 self.best = score

@@ -186,6 +186,9 @@ def search(
         skip_corrupt=skip_corrupt,
         max_trials=max_trials,
     )
+    if is_own:
+        pipeline, _ = hypermodel.data_and_config
+        pipeline.num_examples("train")  # what cannot be read is told before a trial is begun
     if is_own and budget.bounds:
         check_admits_something(hypermodel, budget, seed)
     folder = SearchFolder(directory or Path("searches") / (name or "search"))

@@ -93,7 +93,7 @@ def space_of(config):
         return point_clouds
     raise ZooError(
         "A search over a model of this kind must be given a space of your own, a function from "
-        f"(hp, config, recipe) to a Proposal. Received: a {type(config).__name__} and no space."
+        f"(hp, config, recipe) to a Proposal. Received: {type(config).__name__} and no space."
     )
 
 
@@ -110,8 +110,8 @@ def check_fits(space, config):
     task, architecture = kinds[space]
     if not (isinstance(config, task) and isinstance(config.architecture, architecture)):
         raise ZooError(
-            f"The space {space.__name__!r} must be given a model of its kind. Received: a "
-            f"{type(config).__name__} with a {type(config.architecture).__name__}; "
+            f"The space {space.__name__!r} must be given a model of its kind. Received: "
+            f"{type(config).__name__} with {type(config.architecture).__name__}; "
             f"its own space is {space_of(config).__name__!r}."
         )
 

@@ -11,6 +11,7 @@ This module loads neither Keras nor TensorFlow nor KerasTuner.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
 
 SEARCH_FILE, HISTORY_FILE = "search.json", "history.json"
+_OWN_ERRORS = re.compile(r"^[\w.]*\b(ZooError|FailedTrialError): ")
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,8 @@ class SearchTrial:
 
     @property
     def reason(self) -> str:
-        """The last line of its message: what went wrong."""
-        lines = [line.strip() for line in (self.message or "").splitlines() if line.strip()]
-        return lines[-1] if lines else "no message"
+        """What went wrong, in one line."""
+        return reason_in(self.message)
 
 
 class SearchFolder:
@@ -166,6 +167,12 @@ class SearchFolder:
             message=state["message"],
             **self.read_history(state["trial_id"]),
         )
+
+
+def reason_in(message: str | None) -> str:
+    """Returns the last line of a traceback, without the names of errors that say all themselves."""
+    lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
+    return _OWN_ERRORS.sub("", lines[-1]) if lines else "no message"
 
 
 def read_trials(path) -> list[SearchTrial]:

@@ -5,6 +5,7 @@ import gc
 import json
 import shutil
 import time
+import traceback
 from pathlib import Path
 
 import keras
@@ -79,6 +80,18 @@ class SearchTuner(keras_tuner.Tuner):
             super()._populate_initial_space()
         except Exception as error:
             raise ZooError(f"The hypermodel must build its own defaults: {error}") from error
+
+    def _try_run_and_update_trial(self, trial, *args, **kwargs):
+        # As KerasTuner does, but that it prints the traceback as well; the record has it.
+        try:
+            self._run_and_update_trial(trial, *args, **kwargs)
+            trial.status = "COMPLETED"
+        except keras_tuner.errors.FatalError:
+            raise
+        except Exception as error:
+            is_final = isinstance(error, keras_tuner.errors.FailedTrialError)
+            trial.status = "FAILED" if is_final else "INVALID"
+            trial.message = traceback.format_exc()
 
     def pre_create_trial(self):
         if self._was_idle:

@@ -64,5 +64,10 @@ def configuration(name, **overrides):
         raise ZooError(str(error)) from error
 
 
+def as_setting(value):
+    """Returns a value of an override as it was before its way through JSON."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _nearest(name, names):
     return nearest(name, names, cutoff=0.4) or f" Known are {', '.join(sorted(names))}."

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.configs import configuration
+from zoo.configs import as_setting, configuration
 from zoo.errors import ZooError
 from zoo.recipes import RECIPES, Recipe
-from zoo.starting_weights import as_setting, open_starting_weights
+from zoo.starting_weights import open_starting_weights
 from zoo.tasks import task_of
 
 PRECISIONS = ("float32", "mixed_bfloat16")

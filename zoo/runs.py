@@ -1,9 +1,9 @@
 """Trained runs as models of the zoo."""
 
 from zoo import registry
+from zoo.configs import as_setting
 from zoo.errors import ZooError
 from zoo.run_folder import RunFolder
-from zoo.starting_weights import as_setting
 
 
 def load_run(path, *, with_data: bool = True):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo import checkpoints
+from zoo.configs import as_setting
 from zoo.errors import ZooError
 from zoo.run_folder import RUN_FILE, RunFolder
 from zoo.tasks import task_of
@@ -109,11 +110,6 @@ def read_about(path) -> dict | None:
         return None
     except (OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise ZooError(f"The model file {path} cannot be read: {error}") from error
-
-
-def as_setting(value):
-    """Returns a value of an override as it was before its way through JSON."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 def load_weights(model, path):

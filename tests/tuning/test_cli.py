@@ -130,6 +130,7 @@ def test_looking_at_a_search_loads_neither_keras_nor_tensorflow(searched):
     code = (
         "import sys; from tuning.cli import main\n"
         f"main(['status', {str(searched)!r}]); main(['report', {str(searched)!r}])\n"
+        f"main(['apply', {str(searched)!r}, '--print'])\n"
         "sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
