@@ -11,6 +11,7 @@ KerasTuner's own, with what a team needs to rely on them:
 """
 
 import json
+import math
 import shutil
 import time
 import warnings
@@ -152,14 +153,15 @@ class HyperbandOracle(_Reliable, oracles.HyperbandOracle):
     """Many short trainings of which the best are continued (arXiv:1603.06560)."""
 
     def planned_epochs(self, epochs):
-        total = 0
-        for bracket in range(self._get_num_brackets()):
+        total, trials = 0, self.max_trials or math.inf
+        for bracket in reversed(range(self._get_num_brackets())):
             before = 0
             for number in range(self._get_num_rounds(bracket)):
-                until = self._get_epochs(bracket, number)
-                total += self._get_size(bracket, number) * (until - before)
+                until, size = self._get_epochs(bracket, number), self._get_size(bracket, number)
+                total += min(size, trials) * (until - before)
+                trials -= min(size, trials)
                 before = until
-        return total * self.hyperband_iterations
+        return total * (1 if self.max_trials else self.hyperband_iterations)
 
 
 class BayesianOracle(_Reliable, oracles.BayesianOptimizationOracle):

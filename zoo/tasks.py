@@ -142,7 +142,7 @@ TASKS = {
     AudioClassifierConfig: Task(
         build_model=audio_models.audio_model,
         build_pipeline=audio.audio_pipeline,
-        compiled=audio_training.compile_classifier,
+        compiled=image_training.compiled,
         headline="accuracy",
         served=audio_served.ServedAudioModel,
         predict=audio_predict.predict_sounds,

@@ -158,8 +158,10 @@ def test_failures_in_a_row_end_the_search_and_are_written(tmp_path):
     assert statuses == ["COMPLETED", "FAILED", "FAILED", "FAILED"]
 
 
-def test_hyperband_knows_its_epochs(tmp_path):
+@pytest.mark.parametrize("max_trials", [None, 11, 3])
+def test_hyperband_knows_its_epochs(max_trials, tmp_path):
     oracle = build("hyperband", tmp_path / "s", max_epochs=9)
+    oracle.max_trials = max_trials
     planned, trained = oracle.planned_epochs(9), 0
     for values in run(oracle):
         trained += values["tuner/epochs"] - values["tuner/initial_epoch"]
