@@ -11,7 +11,7 @@ from rich.text import Text
 from zoo.configs import configuration
 from zoo.distribution import STRATEGIES
 from zoo.errors import ZooError
-from zoo.recipes import Recipe
+from zoo.recipe import Recipe
 from zoo.terminal import add_command, console, start_tensorflow, write_json
 
 JIT_COMPILE = {"auto": "auto", "on": True, "off": False}

@@ -15,7 +15,8 @@ from zoo.errors import ZooError
 from zoo.image_configs import ImageClassifierConfig
 from zoo.numerics import architecture_of
 from zoo.point_cloud_configs import NUM_AXES, PointCloudClassifierConfig
-from zoo.recipes import RECIPES, Recipe
+from zoo.recipe import Recipe
+from zoo.recipes import RECIPES
 from zoo.text_configs import MaskedLanguageConfig, TextConfig
 
 _LEARNED_CHANNELS = 256  # of content and of positions, before and after their projections

@@ -161,6 +161,6 @@ def compiled(config, recipe):
 
     Args:
         config: `zoo.flow_configs.OpticalFlowConfig`.
-        recipe: `zoo.recipes.Recipe`, of which nothing is read.
+        recipe: `zoo.recipe.Recipe`, of which nothing is read.
     """
     return {"loss": EndPointErrorLoss(), "metrics": [EndPointError(), FlAll()]}

@@ -44,7 +44,7 @@ def compiled(config, recipe):
 
     Args:
         config: `MultimodalAutoencoderConfig`.
-        recipe: `zoo.recipes.Recipe`; its `label_smoothing` acts on the label.
+        recipe: `zoo.recipe.Recipe`; its `label_smoothing` acts on the label.
     """
     image_losses = {
         "l1": keras.losses.MeanAbsoluteError(name="image_l1"),

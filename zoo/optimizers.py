@@ -3,7 +3,7 @@
 import keras
 
 from zoo.lamb import DecayingLamb
-from zoo.recipes import Recipe
+from zoo.recipe import Recipe
 from zoo.schedules import FlatCosine, StepDecay
 
 # What is no matrix between two widths, or ends in the outputs: Muon leaves it to AdamW.

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from zoo.configs import as_setting, configuration
 from zoo.errors import ZooError
-from zoo.recipes import RECIPES, Recipe
+from zoo.recipe import Recipe
+from zoo.recipes import RECIPES
 from zoo.starting_weights import open_starting_weights
 from zoo.tasks import task_of
 
@@ -29,7 +30,7 @@ class RunSettings:
         seed: int from 0 to 2^31 - 1.
         precision: one of `PRECISIONS`.
         skip_corrupt: bool.
-        recipe: `zoo.recipes.Recipe`.
+        recipe: `zoo.recipe.Recipe`.
     """
 
     name: str

@@ -97,7 +97,7 @@ def train(
             keeps the weights in float32.
         jit_compile: "auto", True or False, as in `keras.Model.compile`.
         console: where the progress goes; standard output by default.
-        **recipe_settings: fields of `zoo.recipes.Recipe` to change, such as `epochs=3`.
+        **recipe_settings: fields of `zoo.recipe.Recipe` to change, such as `epochs=3`.
 
     Returns:
         A `RunResult`.
@@ -178,7 +178,7 @@ def compile_entry(entry, recipe, strategy, jit_compile):
 
     Args:
         entry: `zoo.entry.Entry`, built under the strategy.
-        recipe: `zoo.recipes.Recipe`.
+        recipe: `zoo.recipe.Recipe`.
         strategy: `tf.distribute.Strategy`; call this inside of its scope.
         jit_compile: "auto", True or False.
 

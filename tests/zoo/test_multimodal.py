@@ -15,7 +15,7 @@ from zoo.multimodal import multimodal_pipeline, with_classes_of_the_data
 from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.multimodal_losses import PeakSignalToNoiseRatio, compiled
 from zoo.multimodal_models import multimodal_autoencoder, reconstructor
-from zoo.recipes import Recipe
+from zoo.recipe import Recipe
 from zoo.spoken_digits import bouncing
 
 NUM_SAMPLES = 24

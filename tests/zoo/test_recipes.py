@@ -10,7 +10,8 @@ from zoo.augment import Augmentation
 from zoo.configs import MODELS
 from zoo.errors import ZooError
 from zoo.optimizers import build_loss, build_optimizer, build_schedule
-from zoo.recipes import RECIPES, Recipe
+from zoo.recipe import Recipe
+from zoo.recipes import RECIPES
 
 
 def test_recipes_import_neither_keras_nor_tensorflow():
