@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.class_folders import list_classes
+from zoo.epochs import WHOLE
 from zoo.errors import ZooError
 from zoo.image_arrays import ImageSource, array_examples, in_main_memory, order
 from zoo.pipeline import require_readable, unreadable_file
@@ -70,16 +71,16 @@ class FolderSource(ImageSource):
         self._read(split)
         return self._arrays[split]
 
-    def examples(self, split, shuffle_key=None):
+    def examples(self, split, shuffle_key=None, share=WHOLE):
         self._read(split)
         if self._arrays[split] is not None:
-            return array_examples(self._arrays[split], shuffle_key)
+            return array_examples(self._arrays[split], shuffle_key, share)
 
         def to_example(path, image, readable, label):
             require_readable(readable, path)
             return {"image": image, "label": label}
 
-        return _decoded(self._files[split], shuffle_key).map(to_example)
+        return _decoded(self._files[split], shuffle_key, share).map(to_example)
 
     def _read(self, split):
         """Keeps the split in memory if it fits, and leaves out corrupt files if asked to."""
@@ -110,7 +111,7 @@ class FolderSource(ImageSource):
         )
 
 
-def _decoded(files, shuffle_key=None):
+def _decoded(files, shuffle_key=None, share=WHOLE):
     """Returns a dataset of (path, image, readable, label) of files, in parallel and in order.
 
     An error inside of a tf.data map ends the whole dataset and does not know the file. So each
@@ -133,7 +134,7 @@ def _decoded(files, shuffle_key=None):
         stand_in = tf.data.Dataset.from_tensors((path, nothing, False, label))
         return decoded.concatenate(stand_in).take(1)
 
-    return order(paths.shape[0], shuffle_key).interleave(
+    return order(paths.shape[0], shuffle_key, share).interleave(
         read_one,
         cycle_length=FILES_AT_ONCE,
         num_parallel_calls=tf.data.AUTOTUNE,

@@ -59,6 +59,36 @@ def test_epochs_depend_on_seed_and_number_only():
     np.testing.assert_array_equal(epoch_of(endless)[0], np.concatenate([first, second]))
 
 
+def test_an_epoch_goes_on_from_any_step_without_making_what_lies_before():
+    made = []
+
+    def counted(index, key, training):
+        made.append(tf.numpy_function(lambda i: seen.append(int(i)) or i, [index], tf.int64))
+        return example(index, key, training)[0], tf.ensure_shape(made[-1], ())
+
+    seen = []
+    numbers = ExamplePipeline("numbers", lambda: {"train": Split(7, counted)}, preprocess=None)
+
+    def batches(**settings):
+        return numbers.batches("train", 2, training=True, seed=3, epoch=2, **settings)
+
+    whole = epoch_of(batches())
+    seen.clear()
+    rest = epoch_of(batches(start_step=2))
+    assert sorted(seen) == sorted(whole[1][4:])
+    np.testing.assert_array_equal(rest, np.array(whole)[:, 4:])
+
+
+def test_workers_share_an_epoch():
+    numbers, _ = pipeline()
+    settings = {"training": True, "seed": 3, "epoch": 2}
+    whole = np.array(epoch_of(numbers.batches("train", 2, **settings)))
+    shares = [numbers.batches("train", 2, **settings, num_shards=2, shard=i) for i in range(2)]
+    assert [len(share) for share in shares] == [2, 2]
+    for shard, share in enumerate(shares):
+        np.testing.assert_array_equal(epoch_of(share), whole[:, shard::2])
+
+
 def test_remainder_is_dropped_on_request():
     numbers, _ = pipeline()
     assert [len(y) for _, y in numbers.batches("train", 3)] == [3, 3, 1]
