@@ -18,6 +18,9 @@ ROLLOFF = 0.93
 KAISER_BETA = 12.0
 LARGEST_KERNEL = 2**25
 OUTPUTS_AT_ONCE = 16
+# Larger products are given to several threads by OpenBLAS, which then wait for each other: the
+# sounds are decoded in parallel already.
+PRODUCTS_AT_ONCE = 2**18
 
 
 def resample(waveform, rate_in, rate_out):
@@ -65,16 +68,19 @@ def resample_array(waveform, rate_in, rate_out):
         return waveform
     up, down, margin, groups = _filter_groups(rate_in, rate_out)
     num_outputs = -(-len(waveform) * rate_out // rate_in)
+    most = max(weights.size for _, _, weights in groups)
     num_blocks = -(-num_outputs // up)
-    padded = np.zeros((num_blocks + 1) * down, np.float32)
+    num_rows = min(max(PRODUCTS_AT_ONCE // most, 1), num_blocks)
+    num_products = -(-num_blocks // num_rows)
+    padded = np.zeros((num_products * num_rows + 1) * down, np.float32)
     kept = waveform[: len(padded) - margin]
     padded[margin : margin + len(kept)] = kept
-    outputs = np.empty((num_blocks, up), np.float32)
+    outputs = np.empty((num_products, num_rows, up), np.float32)
     for taps, columns, weights in groups:
-        shape = (num_blocks, taps.stop - taps.start)
-        strides = (down * padded.itemsize, padded.itemsize)
+        shape = (num_products, num_rows, taps.stop - taps.start)
+        strides = (num_rows * down * padded.itemsize, down * padded.itemsize, padded.itemsize)
         windows = np.lib.stride_tricks.as_strided(padded[taps.start :], shape, strides)
-        outputs[:, columns] = windows @ weights
+        outputs[..., columns] = windows @ weights
     return outputs.reshape(-1)[:num_outputs]
 
 

@@ -70,7 +70,7 @@ class Sounds:
     def _read(self, index):
         sound = self.sounds[index]
         try:
-            waveform, rate = read_sound(sound.path, sound.start, sound.end)
+            waveform, rate = read_sound(sound.path, sound.start, sound.end, sound.may_be_cut)
             if not can_resample(rate, self._sample_rate):
                 raise unreadable(sound.path, f"{rate} samples a second are not resampled")
         except ZooError as error:

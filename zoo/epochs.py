@@ -58,6 +58,25 @@ class Share:
 WHOLE = Share()
 
 
+def shuffled(dataset, buffer, key):
+    """Returns a dataset in another order, which depends on the key alone.
+
+    `tf.data.Dataset.shuffle` mixes in the global seed of the graph it is built in, and in a graph
+    whose seed is 0 it takes no seed that is a tensor. So it is built in a graph of its own.
+
+    Args:
+        dataset: tf.data.Dataset.
+        buffer: int, examples to choose from at a time.
+        key: int32 tensor (2,).
+    """
+
+    def of_seed(seed):
+        tf.compat.v1.set_random_seed(1)  # of this graph
+        return dataset.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
+
+    return tf.data.Dataset.from_tensors(tf.cast(key[0], tf.int64)).flat_map(of_seed)
+
+
 def check_batch_arguments(batch_size, seed, epoch=None, start_step=0):
     """Raises a `ValueError` if batches of that size and seed, from that step on, cannot be."""
     if batch_size < 1:

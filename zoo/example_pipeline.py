@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from zoo.augment import Augmentation
-from zoo.epochs import Share, check_batch_arguments, count_batches, epoch_batches, epoch_keys
+from zoo.epochs import (
+    Share,
+    check_batch_arguments,
+    count_batches,
+    epoch_batches,
+    epoch_keys,
+    shuffled,
+)
 from zoo.errors import ZooError
 
 
@@ -30,8 +37,7 @@ class Split:
 class Stream:
     """A share of the data that is read from its beginning to its end, as it does not fit memory.
 
-    In training the examples are shuffled within a buffer, before they are decoded. The order
-    depends on TensorFlow's global seed too, if one is set: `tf.data.Dataset.shuffle` mixes it in.
+    In training the examples are shuffled within a buffer, before they are decoded.
 
     Attributes:
         num_examples: int, examples of an epoch.
@@ -200,9 +206,5 @@ class _ExampleReader:
         with tf.init_scope():
             stored = self._split.stored()
         if self._training:
-            stored = stored.shuffle(
-                self._split.shuffle_buffer,
-                seed=tf.cast(order_key[0], tf.int64),
-                reshuffle_each_iteration=False,
-            )
+            stored = shuffled(stored, self._split.shuffle_buffer, order_key)
         return share.numbered(share.of_dataset(stored))

@@ -67,6 +67,11 @@ class FolderSource(ImageSource):
         self._read(split)
         return len(self._files[split][0])
 
+    def files(self, split):
+        """Returns the paths (list of str) and the labels (int64 (n,)) of a split's files."""
+        self.check_split(split)
+        return self._files[split]
+
     def arrays(self, split):
         self._read(split)
         return self._arrays[split]
@@ -80,7 +85,7 @@ class FolderSource(ImageSource):
             require_readable(readable, path)
             return {"image": image, "label": label}
 
-        return _decoded(self._files[split], shuffle_key, share).map(to_example)
+        return decoded_files(self._files[split], shuffle_key, share).map(to_example)
 
     def _read(self, split):
         """Keeps the split in memory if it fits, and leaves out corrupt files if asked to."""
@@ -90,7 +95,7 @@ class FolderSource(ImageSource):
         paths, labels = self._files[split]
         images, is_good = [], np.ones(len(paths), bool)
         with tf.init_scope():
-            for i, (path, image, readable, _) in enumerate(_decoded(self._files[split])):
+            for i, (path, image, readable, _) in enumerate(decoded_files(self._files[split])):
                 if not readable and not self._skip_corrupt:
                     raise unreadable_file(os.fsdecode(path.numpy()))
                 is_good[i] = bool(readable)
@@ -111,8 +116,13 @@ class FolderSource(ImageSource):
         )
 
 
-def _decoded(files, shuffle_key=None, share=WHOLE):
+def decoded_files(files, shuffle_key=None, share=WHOLE):
     """Returns a dataset of (path, image, readable, label) of files, in parallel and in order.
+
+    Args:
+        files: (list of paths, int64 numpy array of their labels).
+        shuffle_key: int32 tensor (2,) that decides the order; None: that of `files`.
+        share: `zoo.epochs.Share`, the part of the order that is delivered.
 
     An error inside of a tf.data map ends the whole dataset and does not know the file. So each
     file is a dataset of its own: the decoded image, or nothing if that fails, followed by a

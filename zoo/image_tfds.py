@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from zoo.epochs import WHOLE
+from zoo.epochs import WHOLE, shuffled
 from zoo.image_arrays import ImageSource, array_examples, in_main_memory
 from zoo.image_folder import decode_image
 from zoo.tfds_source import SHUFFLE_BUFFER, TfdsData, import_tfds
@@ -41,8 +41,7 @@ class TfdsSource(ImageSource):
     Nothing is loaded or downloaded before it is needed, so a model for a large data set can be
     built without it. Splits of images of one size up to 512 MiB are kept in memory; others are
     read anew in every epoch, decoded after shuffling, through a buffer of 4,096 encoded images.
-    TFDS has shuffled the examples over the files already. The order of a stream depends on
-    TensorFlow's global seed too, if one is set: `tf.data.Dataset.shuffle` mixes it in.
+    TFDS has shuffled the examples over the files already.
 
     Args:
         name: see `zoo.tfds_source`, such as "mnist" or "imagenette/160px:train[:10%]".
@@ -95,11 +94,7 @@ class TfdsSource(ImageSource):
         tfds = import_tfds(f"The data set {self.name!r}")
         encoded = self._data.dataset(split, {"image": tfds.decode.SkipDecoding()})
         if shuffle_key is not None:
-            encoded = encoded.shuffle(
-                SHUFFLE_BUFFER,
-                seed=tf.cast(shuffle_key[0], tf.int64),
-                reshuffle_each_iteration=False,
-            )
+            encoded = shuffled(encoded, SHUFFLE_BUFFER, shuffle_key)
 
         def decode(example):
             return {"image": decode_image(example["image"]), "label": example["label"]}

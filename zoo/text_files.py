@@ -89,7 +89,7 @@ def read_labelled(source, check, *, skip_corrupt=False):
     for split, found in rows.items():
         if not found:
             raise ZooError(
-                f"The labelled texts must hold at least one. Received: {path} ({split}), none."
+                f"The labelled texts must hold at least one line. Received: {path} ({split}), none."
             )
     if len(rows) == 1:
         cut = len(rows["train"]) - len(rows["train"]) // 10
@@ -160,7 +160,7 @@ def _rows_by_split(path, check):
             files[split] = _rows(found[0], check)
     if "train" in files:
         return files
-    if any(entry.is_dir() and not entry.name.startswith(".") for entry in path.iterdir()):
+    if any(any(path.glob(pattern)) for pattern in ("*/*.txt", "*/*/*.txt")):
         listed, names = list_classes(path, "texts", (".txt",))
         return {split: _rows_of_files(*part, names, check) for split, part in listed.items()}
     raise ZooError(

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from zoo.augment import Augmentation
 from zoo.errors import ZooError
-from zoo.example_pipeline import ExamplePipeline, Split
+from zoo.example_pipeline import ExamplePipeline, Split, Stream
 
 
 def example(index, key, training):
@@ -77,6 +77,30 @@ def test_an_epoch_goes_on_from_any_step_without_making_what_lies_before():
     rest = epoch_of(batches(start_step=2))
     assert sorted(seen) == sorted(whole[1][4:])
     np.testing.assert_array_equal(rest, np.array(whole)[:, 4:])
+
+
+def streamed(size=9, buffer=4):
+    def stored():
+        return tf.data.Dataset.range(size)
+
+    stream = Stream(size, stored, example, buffer)
+    return ExamplePipeline("stream", lambda: {"train": stream}, preprocess=None)
+
+
+@pytest.mark.parametrize("global_seed", [0, 5])
+def test_a_stream_depends_on_seed_and_epoch_alone(global_seed):
+    settings = {"training": True, "seed": 3}
+    tf.random.set_seed(1)
+    whole = np.array(epoch_of(streamed().batches("train", 2, **settings, epoch=1)))
+    tf.random.set_seed(global_seed)
+    endless = streamed().batches("train", 2, **settings, epoch=0, repeat=True)
+    np.testing.assert_array_equal(epoch_of(endless.skip(5).take(5)), whole)
+    rest = streamed().batches("train", 2, **settings, epoch=1, start_step=3)
+    np.testing.assert_array_equal(epoch_of(rest), whole[:, 6:])
+    share = streamed().batches("train", 2, **settings, epoch=1, num_shards=2, shard=1)
+    np.testing.assert_array_equal(epoch_of(share), whole[:, 1::2])
+    assert sorted(whole[1]) == list(range(9)) != list(whole[1])
+    assert epoch_of(streamed().batches("train", 2))[1].tolist() == list(range(9))
 
 
 def test_workers_share_an_epoch():
