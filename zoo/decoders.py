@@ -15,7 +15,7 @@ from zoo.clip_files import list_clips
 from zoo.clips import read_clip
 from zoo.errors import ZooError
 from zoo.image_configs import ImageClassifierConfig
-from zoo.image_folder import FolderSource, decode_image, decoded_files
+from zoo.image_folder import FolderSource, decode_image, decoded_until_corrupt
 from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.point_cloud_files import MESH_SUFFIXES, read_points
@@ -76,7 +76,9 @@ def _images(config, pipeline):
         return _iterating(decoded.prefetch(num_threads), len(numbers))
 
     def own(numbers):
-        return _iterating(decoded_files((list(paths[numbers]), labels[numbers])), len(numbers))
+        return _iterating(
+            decoded_until_corrupt((list(paths[numbers]), labels[numbers])), len(numbers)
+        )
 
     return Decoders("tf.io.decode_image", len(paths), bare, own)
 

@@ -49,7 +49,7 @@ def read_text(source, *, skip_corrupt=False):
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     texts = [_read_utf8(file, skip_corrupt and path.is_dir()) for file in files]
     text = b"\n".join(text for text in texts if text)
-    if not text:
+    if not text.strip():
         found = "a folder without any text in .txt files" if path.is_dir() else "an empty file"
         raise ZooError(
             "The text must be a UTF-8 file, or a folder of .txt files (--data). "

@@ -128,6 +128,7 @@ def test_no_file_is_opened_before_it_is_needed(tmp_path):
     ("content", "message"),
     [
         (b"", "UTF-8 file, or a folder of .txt files .*an empty file"),
+        (b" \n" * 999, "UTF-8 file, or a folder of .txt files .*an empty file"),
         (b"short text", r"at least 120 bytes for windows of 12 tokens .*with 10 bytes"),
         (b"ab\xffcd" * 99, "must be valid UTF-8. Received: .*, with an invalid byte at 2"),
     ],
