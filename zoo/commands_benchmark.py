@@ -147,8 +147,11 @@ def benchmark_pipeline(args: argparse.Namespace) -> None:
     batch_size = args.batch_size or RECIPES[config.recipe].batch_size
     start_tensorflow()
     settings = (args.pipeline, args.data, overrides)
-    num_examples, library = pipeline_benchmark.count_examples(*settings, args.examples)
-    contenders = pipeline_benchmark.contenders(*settings, batch_size, num_examples)
+    decoders = pipeline_benchmark.open_decoders(*settings)
+    num_examples = min(decoders.num_files, args.examples)
+    contenders = pipeline_benchmark.contenders(
+        *settings, batch_size, num_examples, decoders.streams
+    )
     around = surroundings()
     out = console(args.json)
     with progress(out) as tell:
@@ -159,7 +162,7 @@ def benchmark_pipeline(args: argparse.Namespace) -> None:
         "overrides": overrides,
         "batch_size": batch_size,
         "num_examples": num_examples,
-        "bare_decoder": library,
+        "bare_decoder": decoders.library,
         "rounds": max(len(one.seconds) for one in found),
         "contenders": pipeline_benchmark.rows_of(found, num_examples),
         **around,

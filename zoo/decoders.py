@@ -33,12 +33,15 @@ class Decoders:
             callable that reads and decodes these files by the library and throws the outcome away.
         own: callable from numbers of files to a callable that does the same as the pipeline does,
             up to examples before augmentation: in mono, resampled, sampled, cut.
+        streams: whether the pipeline decodes anew in every epoch what does not fit into memory;
+            otherwise it always decodes once.
     """
 
     library: str
     num_files: int
     bare: Callable
     own: Callable
+    streams: bool
 
 
 def decoders_of(config, pipeline) -> Decoders:
@@ -80,7 +83,7 @@ def _images(config, pipeline):
             decoded_until_corrupt((list(paths[numbers]), labels[numbers])), len(numbers)
         )
 
-    return Decoders("tf.io.decode_image", len(paths), bare, own)
+    return Decoders("tf.io.decode_image", len(paths), bare, own, True)
 
 
 def _sounds(config, pipeline):
@@ -105,7 +108,7 @@ def _sounds(config, pipeline):
         )
         return _iterating(dataset, len(chosen.sounds))
 
-    return Decoders("soundfile", len(sounds), _threaded(decode_one), own)
+    return Decoders("soundfile", len(sounds), _threaded(decode_one), own, True)
 
 
 def _point_clouds(config, pipeline):
@@ -125,7 +128,7 @@ def _point_clouds(config, pipeline):
         num_samples = pipeline.preprocess.num_mesh_samples
         return lambda: [read_points(paths[number], num_samples) for number in numbers]
 
-    return Decoders("trimesh and NumPy", len(paths), _threaded(decode_one), own)
+    return Decoders("trimesh and NumPy", len(paths), _threaded(decode_one), own, False)
 
 
 def _clips(config, pipeline):
@@ -156,7 +159,7 @@ def _clips(config, pipeline):
         }
         return lambda: [read_clip(paths[number], **settings) for number in numbers]
 
-    return Decoders("PyAV", len(paths), _threaded(decode_one), own)
+    return Decoders("PyAV", len(paths), _threaded(decode_one), own, False)
 
 
 def _iterating(dataset, num_examples):

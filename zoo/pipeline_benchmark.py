@@ -9,6 +9,7 @@ from rich.text import Text
 from zoo import benchmarking
 from zoo.benchmark_worker import Prepared
 from zoo.benchmarking import Contender
+from zoo.errors import ZooError
 
 BARE = "bare decoder"
 DECODING = "decoding"
@@ -17,7 +18,7 @@ KEPT = "batches, kept in memory"
 WANTED = 0.8
 
 
-def contenders(name, data, overrides, batch_size, num_examples) -> list[Contender]:
+def contenders(name, data, overrides, batch_size, num_examples, streams) -> list[Contender]:
     """Returns what is measured, the bare decoder first.
 
     Each runs in a process of its own and goes through as many examples of the training split in
@@ -28,25 +29,32 @@ def contenders(name, data, overrides, batch_size, num_examples) -> list[Contende
         data: str, where its pipeline reads; None: its own.
         overrides: dict of changed fields of the configuration.
         batch_size, num_examples: ints.
+        streams: bool, whether the pipeline can keep nothing, see `zoo.decoders.Decoders`.
     """
     arguments = {"name": name, "data": data, "overrides": overrides, "num_examples": num_examples}
     batches = {**arguments, "batch_size": batch_size}
-    return [
+    found = [
         Contender(BARE, prepare_bare, arguments, "reads and decodes files, on all cores"),
         Contender(DECODING, prepare_decoding, arguments, "what the pipeline does up to examples"),
-        Contender(BATCHES, prepare_batches, {**batches, "keep": False}, "as for training"),
-        Contender(KEPT, prepare_batches, {**batches, "keep": True}, "from the second epoch on"),
     ]
+    if streams:
+        streamed = {**batches, "keep": False}
+        found.append(Contender(BATCHES, prepare_batches, streamed, "as for training"))
+    kept = {**batches, "keep": True}
+    found.append(Contender(KEPT, prepare_batches, kept, "as for training, from the second epoch"))
+    return found
 
 
-def count_examples(name, data, overrides, most) -> tuple[int, str]:
-    """Returns how many examples a step goes through, and the library that decodes them.
+def open_decoders(name, data, overrides):
+    """Returns the `zoo.decoders.Decoders` of a model's pipeline.
 
     Raises:
         ZooError: if the data cannot be read, or no file is decoded for an example.
     """
-    decoders = _decoders(name, data, overrides)
-    return min(decoders.num_files, most), decoders.library
+    from zoo.decoders import decoders_of
+    from zoo.registry import open_pipeline
+
+    return decoders_of(*open_pipeline(name, data, **overrides))
 
 
 def num_threads() -> int:
@@ -56,14 +64,14 @@ def num_threads() -> int:
 
 def prepare_bare(name, data, overrides, num_examples):
     """Prepares a step of the bare decoder, on as many threads as there are cores."""
-    decoders = _decoders(name, data, overrides)
+    decoders = open_decoders(name, data, overrides)
     return Prepared(decoders.bare(_chosen(decoders, num_examples), num_threads()), lambda: None)
 
 
 def prepare_decoding(name, data, overrides, num_examples):
     """Prepares a step of what the pipeline does up to decoded examples, keeping nothing."""
     keep_nothing()
-    decoders = _decoders(name, data, overrides)
+    decoders = open_decoders(name, data, overrides)
     return Prepared(decoders.own(_chosen(decoders, num_examples)), lambda: None)
 
 
@@ -97,13 +105,6 @@ def keep_nothing():
     audio_sounds.MEMORY_LIMIT = image_folder.MEMORY_LIMIT = 0
 
 
-def _decoders(name, data, overrides):
-    from zoo.decoders import decoders_of
-    from zoo.registry import open_pipeline
-
-    return decoders_of(*open_pipeline(name, data, **overrides))
-
-
 def _chosen(decoders, num_examples):
     """Returns the numbers of files chosen at random, the same in each process."""
     import numpy as np
@@ -117,7 +118,13 @@ def rows_of(found, num_examples):
     Args:
         found: list of `zoo.benchmarking.Measured`, the bare decoder first.
         num_examples: int, of a step.
+
+    Raises:
+        ZooError: if nothing could be measured.
     """
+    if all(one.failure is not None for one in found):
+        reasons = "; ".join(f"{one.name}: {one.failure}" for one in found)
+        raise ZooError(f"Nothing could be measured. {reasons}")
     bare = found[0]
     rows = []
     for one in found:

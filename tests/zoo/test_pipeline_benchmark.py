@@ -77,7 +77,16 @@ def test_both_decoders_read_every_file(name, data, num_files, request, monkeypat
 @pytest.mark.parametrize("name", ["perceiver_digits_tiny", "perceiver_io_flow_tiny"])
 def test_a_pipeline_that_decodes_no_files_is_refused(name):
     with pytest.raises(ZooError, match="must decode a file for each example"):
-        pipeline_benchmark.count_examples(name, None, {}, 9)
+        pipeline_benchmark.open_decoders(name, None, {})
+
+
+def test_what_always_stays_in_memory_has_no_row_without():
+    def names(streams):
+        found = pipeline_benchmark.contenders("perceiver_digits_tiny", None, {}, 2, 3, streams)
+        return [contender.name for contender in found]
+
+    assert names(True) == ["bare decoder", "decoding", "batches", "batches, kept in memory"]
+    assert names(False) == ["bare decoder", "decoding", "batches, kept in memory"]
 
 
 def test_rows_compare_with_the_bare_decoder():
@@ -90,6 +99,8 @@ def test_rows_compare_with_the_bare_decoder():
     assert rows[1]["examples_per_second"] == 2.0 and rows[1]["of_bare"] == 0.5
     assert rows[1]["of_bare_by_processor"] == pytest.approx(0.8)
     assert rows[2] == {"name": "batches", "failure": "out of memory"}
+    with pytest.raises(ZooError, match="Nothing could be measured. batches: out of memory"):
+        pipeline_benchmark.rows_of([broken], 10)
 
 
 @pytest.mark.slow
