@@ -124,14 +124,6 @@ def test_a_killed_run_of_text_goes_on_at_its_last_checkpoint(text, tmp_path, mon
 
 
 @pytest.mark.slow
-def test_a_killed_run_with_averaged_weights_goes_on(images, tmp_path, monkeypatch):
-    name, settings = "perceiver_digits_tiny", {**IMAGES, "ema": 0.5}
-    whole = train(name, data=images, out=tmp_path / "whole", console=QUIET, **settings)
-    result = killed_and_resumed(name, images, tmp_path / "parts", monkeypatch, settings)
-    assert_equal_runs(tmp_path / "parts", result, whole)
-
-
-@pytest.mark.slow
 def test_a_signal_during_validation_keeps_the_trained_steps(images, tmp_path, monkeypatch):
     name, settings = "perceiver_digits_tiny", {**IMAGES, "ema": 0.5}
     whole = train(name, data=images, out=tmp_path / "whole", console=QUIET, **settings)
