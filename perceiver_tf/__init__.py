@@ -7,6 +7,7 @@ a backend, prints nothing and takes milliseconds.
 import importlib
 
 _MODULE_OF = {
+    "AssembledRows": "perceiver_tf.layers.assembled_rows",
     "Attention": "perceiver_tf.layers.attention",
     "AverageWindows": "perceiver_tf.layers.windows",
     "ClipDecoder": "perceiver_tf.layers.clip_decoder",

@@ -10,6 +10,7 @@ from zoo import (
     audio_predict,
     audio_served,
     audio_training,
+    baseline_models,
     flow,
     flow_losses,
     flow_models,
@@ -35,6 +36,7 @@ from zoo import (
     text_training,
 )
 from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
+from zoo.baseline_configs import BaselineConfig
 from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
 from zoo.image_configs import ImageClassifierConfig
@@ -83,6 +85,16 @@ class Task:
 TASKS = {
     ImageClassifierConfig: Task(
         build_model=image_models.image_classifier,
+        build_pipeline=image.image_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=ServedClassifier,
+        predict=image_predict.predict_files,
+        signature="image_bytes",
+        adapted=image.with_classes_of_the_data,
+    ),
+    BaselineConfig: Task(
+        build_model=baseline_models.baseline_classifier,
         build_pipeline=image.image_pipeline,
         compiled=image_training.compiled,
         headline="accuracy",

@@ -45,6 +45,7 @@ LAYERS = [
     ("TokenQueries", {"max_length": 8, "channels": 5}, (TOKENS,)),
     ("TokenQueries", {"max_length": 8, "channels": 5, "position_init": "sinusoidal"}, (TOKENS,)),
     ("OutputBias", {}, (ROWS,)),
+    ("AssembledRows", {"permutation_seed": 3}, (IMAGES,)),
     ("AverageWindows", {}, ((6, 5), (2, 3, 4))),
     ("SpaceToDepth", {"patch_shape": (4, 3)}, (IMAGES,)),
     ("MaskToken", {"num_channels": 9}, (ROWS,)),

@@ -36,6 +36,8 @@ PARAMETERS = {
     "perceiver_audioset_mel": 27_637_329,
     "perceiver_spoken_digits_mel": 346_798,
     "perceiver_spoken_digits_raw": 419_278,
+    "baseline_resnet_small": 174_274,
+    "baseline_vit_small": 460_714,
 }
 
 
