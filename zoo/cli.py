@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from zoo import (
     commands_benchmark,
     commands_convert,
+    commands_crossvalidate,
     commands_models,
     commands_runs,
     commands_serving,
@@ -24,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     groups = (commands_models, commands_runs, commands_serving, commands_convert)
-    for group in (*groups, commands_benchmark):
+    for group in (*groups, commands_crossvalidate, commands_benchmark):
         group.add_to(commands)
     return parser
 

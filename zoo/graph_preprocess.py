@@ -17,9 +17,9 @@ DEGREE_SCALE = 4.0
 class GraphPreprocess:
     """Makes tokens of the nodes and edges of graphs.
 
-    A node says its label (one-hot), its attributes (their inverse hyperbolic sines, which keep large
-    numbers in bounds), how many neighbours it has, of which labels,
-    and its position: its entries in the eigenvectors of the normalised Laplacian
+    A node says its label (one-hot), its attributes (their inverse hyperbolic sines, which keep
+    large numbers in bounds), how many neighbours it has, of which labels, the chances of random
+    walks to be back, and its position: its entries in the eigenvectors of the normalised Laplacian
     I - D^(-1/2) A D^(-1/2) that belong to the smallest eigenvalues above zero, times the square
     root of the number of nodes, so that they are of about unit scale. An edge says its label, the
     labels of its two ends together, and the sums and absolute differences of their positions,
