@@ -31,7 +31,11 @@ def graph_classifier(config, name="graph_classifier"):
         "edge_mask": keras.Input((None,), dtype="bool", name="edge_mask"),
     }
     layers = {
-        kind: EntityInputs(config.token_channels, name=f"{kind}_inputs")
+        kind: EntityInputs(
+            config.token_channels,
+            hidden_channels=config.hidden_channels or None,
+            name=f"{kind}_inputs",
+        )
         for kind in ("node", "edge")
     }
 

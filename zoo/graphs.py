@@ -1,6 +1,7 @@
 """Graphs: the pipeline from files to batches of tokens, by folds."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -53,6 +54,7 @@ class GraphPipeline(ExamplePipeline):
         if len(source.class_names) == config.num_classes:
             self.class_names = source.class_names
         parts = fold_rows(source.labels, config.num_folds, config.fold, config.fold_seed)
+        warn_of_large_graphs(source, config)
         tokens = tokens_of(source.graphs, self.preprocess)
         return {
             split: _split(config, tokens, source.labels, rows)
@@ -105,6 +107,21 @@ def check_fields(source, config, with_classes=True):
         raise ZooError(
             f"Nodes must have {config.num_node_attributes} attributes, as the model takes. "
             f"Received: {source.num_node_attributes} in {source.name}."
+        )
+
+
+def warn_of_large_graphs(source, config):
+    """Warns if there are graphs of which the model reads a part only."""
+    num_large = sum(
+        graph.num_nodes > config.max_nodes or len(graph.edges) > config.max_edges
+        for graph in source.graphs
+    )
+    if num_large:
+        warnings.warn(
+            f"{num_large:,} of the {len(source.graphs):,} graphs of {source.name} have more than "
+            f"max_nodes={config.max_nodes} nodes or max_edges={config.max_edges} edges; evenly "
+            "spaced ones of them are read. More are by --set max_nodes=N and --set max_edges=N.",
+            stacklevel=2,
         )
 
 

@@ -9,6 +9,18 @@ from perceiver_tf.models.configs import PerceiverIOConfig
 from zoo.numerics import check_numerics
 
 
+def _starcraft():
+    return PerceiverIOConfig(
+        num_latents=32,
+        latent_channels=128,
+        num_self_attends_per_block=3,
+        num_blocks=1,
+        num_self_attention_heads=2,
+        num_cross_attention_heads=2,
+        num_decoder_heads=2,
+    )
+
+
 @dataclass(frozen=True)
 class SetClassifierConfig:
     """A classifier of sets of entities: what it reads, how it is built, what it is trained on.
@@ -32,7 +44,7 @@ class SetClassifierConfig:
     summary: str
     source: str
     parameters: int
-    architecture: PerceiverIOConfig = field(default_factory=PerceiverIOConfig)
+    architecture: PerceiverIOConfig = field(default_factory=_starcraft)
     category_sizes: tuple[int, ...] = (256, 16)
     num_numbers: int = 16
     num_entities: int = 512
@@ -74,14 +86,5 @@ SET_MODELS = {
         source="arXiv:2107.14795 section 4.4: 3 layers, 32 latents, 512 entities, width 128; "
         "chosen, not printed: 128 latent channels, 2 heads, the fields, a classifier on top",
         parameters=556_290,
-        architecture=PerceiverIOConfig(
-            num_latents=32,
-            latent_channels=128,
-            num_self_attends_per_block=3,
-            num_blocks=1,
-            num_self_attention_heads=2,
-            num_cross_attention_heads=2,
-            num_decoder_heads=2,
-        ),
     ),
 }

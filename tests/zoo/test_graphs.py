@@ -219,6 +219,12 @@ def test_large_graphs_are_read_in_part():
     assert part["edge_mask"].sum(axis=1).tolist() == [4, 3]
 
 
+def test_large_graphs_are_warned_of(folder):
+    pipeline = graph_pipeline(dataclasses.replace(CONFIG, max_nodes=7), folder)
+    with pytest.warns(UserWarning, match="of the 24 graphs of .*max_nodes=7 nodes or max_edges=11"):
+        pipeline.num_examples("train")
+
+
 def test_gradients_reach_every_weight():
     model = graph_classifier(CONFIG)
     inputs = tokens(graph(KITE), graph(PATH))
@@ -313,6 +319,7 @@ def test_labels_and_two_classes_must_be_there(tmp_path):
     [
         ({"num_classes": 2.5}, "`num_classes` must be an integer of at least 1"),
         ({"max_nodes": 0}, "`max_nodes` must be an integer of at least 1.*max_nodes=0"),
+        ({"hidden_channels": -1}, "`hidden_channels` must be an integer of at least 0"),
         ({"num_positions": -1}, "`num_positions` must be an integer of at least 0"),
         ({"node_labels": [1, 2]}, "`node_labels` must be a tuple of different integers"),
         ({"edge_labels": (1, 1)}, "`edge_labels` must be a tuple of different integers"),

@@ -36,6 +36,9 @@ PARAMETERS = {
     "perceiver_audioset_mel": 27_637_329,
     "perceiver_spoken_digits_mel": 346_798,
     "perceiver_spoken_digits_raw": 419_278,
+    "perceiver_mutag_small": 62_722,
+    "perceiver_proteins_small": 53_954,
+    "perceiver_io_starcraft_entities": 556_290,
 }
 
 
