@@ -28,8 +28,7 @@ class GraphPreprocess:
 
     An eigenvector's sign is arbitrary, and those of equal eigenvalues are arbitrary within their
     space. What else is known of the nodes decides: of equal eigenvalues by a perturbation of the
-    diagonal by 1e-7; the sign is the one with a positive third moment, or where that is zero, as
-    in symmetric graphs, a positive sum of these marks. So the order of the nodes decides nothing,
+    diagonal by 1e-7, of signs see `with_chosen_signs`. So the order of the nodes decides nothing,
     but where nodes of equal marks leave several eigenvectors of one eigenvalue, as in a ring of
     equal nodes. Training turns signs at random.
 
@@ -202,7 +201,7 @@ def laplacian_positions(adjacent, mask, marks, num_positions):
         adjacent: float32 (b, n, n).
         mask: bool (b, n).
         marks: float32 (b, n) in [-1, 1]: they decide where the Laplacian alone does not, of equal
-            eigenvalues by a perturbation of `PERTURBATION`, of signs by their sum.
+            eigenvalues by a perturbation of `PERTURBATION`, of signs see `with_chosen_signs`.
         num_positions: int; zeros where a graph has fewer eigenvectors above eigenvalue 0.
     """
     adjacent, marks = tf.cast(adjacent, tf.float64), tf.cast(marks, tf.float64)
@@ -219,11 +218,30 @@ def laplacian_positions(adjacent, mask, marks, num_positions):
     chosen = tf.gather(vectors, places, axis=2, batch_dims=1)
     chosen = tf.where(exists[:, None] & mask[..., None], chosen, 0.0)
     chosen *= tf.sqrt(tf.cast(num_nodes, tf.float64))[..., None]
-    skewed = tf.reduce_sum(chosen**3, axis=1, keepdims=True)
-    least = SYMMETRIC * tf.reduce_sum(chosen**2, axis=1, keepdims=True)
-    marked = tf.reduce_sum(chosen * marks[..., None], axis=1, keepdims=True)
-    sign = tf.where(tf.where(tf.abs(skewed) > least, skewed, marked) < 0, -1.0, 1.0)
-    return tf.cast(chosen, tf.float32) * sign
+    return tf.cast(with_chosen_signs(chosen, marks, num_positions), tf.float32)
+
+
+def with_chosen_signs(vectors, marks, count):
+    """Returns eigenvectors with signs that do not depend on those they came with.
+
+    The third moment is to be positive. Where it is zero, as in symmetric graphs, the scalar
+    product with the marks and the cubes of the eigenvectors before is: so of several that a
+    symmetry turns, all are turned, or none, and the graph is the same.
+
+    Args:
+        vectors: float64 (b, n, count).
+        marks: float64 (b, n).
+        count: int.
+    """
+    signed = []
+    for vector in tf.unstack(vectors, num=count, axis=-1):
+        skewed = tf.reduce_sum(vector**3, axis=1, keepdims=True)
+        least = SYMMETRIC * tf.reduce_sum(vector**2, axis=1, keepdims=True)
+        marked = tf.reduce_sum(vector * marks, axis=1, keepdims=True)
+        decisive = tf.where(tf.abs(skewed) > least, skewed, marked)
+        signed.append(tf.where(decisive < 0, -vector, vector))
+        marks += signed[-1] ** 3
+    return tf.stack(signed, axis=-1) if signed else vectors
 
 
 def return_chances(adjacent, num_walks):

@@ -15,6 +15,14 @@ KITE = {
     "node_labels": [7, 7, 9, 9, 4, 9],
     "edge_labels": [1, 2, 1, 2, 2, 1],
 }
+# A ring of equal nodes, one of them with a leaf: turning it over changes nothing, and turns the
+# signs of several eigenvectors.
+PHENOL = {
+    "num_nodes": 7,
+    "edges": [[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [5, 0], [0, 6]],
+    "node_labels": [4, 4, 4, 4, 4, 4, 9],
+    "edge_labels": [1, 1, 1, 1, 1, 1, 2],
+}
 PATH = {
     "num_nodes": 4,
     "edges": [[0, 1], [1, 2], [2, 3]],

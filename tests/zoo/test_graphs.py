@@ -5,14 +5,20 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from graph_examples import KITE, PATH, graph, rings_and_trees, write_dgcnn, write_tu
+from graph_examples import KITE, PATH, PHENOL, graph, rings_and_trees, write_dgcnn, write_tu
 
 from perceiver_tf.models.configs import PerceiverConfig
 from zoo.errors import ZooError
 from zoo.graph import make_graph
 from zoo.graph_configs import GraphClassifierConfig
 from zoo.graph_models import graph_classifier
-from zoo.graph_preprocess import GraphPreprocess, edge_channels, node_channels, with_signs
+from zoo.graph_preprocess import (
+    GraphPreprocess,
+    edge_channels,
+    node_channels,
+    with_chosen_signs,
+    with_signs,
+)
 from zoo.graphs import (
     graph_pipeline,
     raw_batch,
@@ -143,13 +149,15 @@ def test_positions_of_loose_nodes_and_parts(fields):
 
 
 def test_order_and_direction_change_no_output(model, random):
-    logits = model(tokens(graph(KITE), graph(PATH)))
+    examples = (KITE, PATH, PHENOL)
+    logits = model(tokens(*map(graph, examples)))
     assert np.abs(logits[0] - logits[1]).max() > 1e-2
-    others = []
-    for fields in (KITE, PATH):
-        order, edge_order = (random.permutation(len(fields[k])) for k in ("node_labels", "edges"))
-        others.append(graph(permuted(fields, order, edge_order)))
-    np.testing.assert_allclose(model(tokens(*others)), logits, atol=1e-3)
+    for _ in range(8):
+        others = []
+        for fields in examples:
+            orders = (random.permutation(len(fields[k])) for k in ("node_labels", "edges"))
+            others.append(graph(permuted(fields, *orders)))
+        np.testing.assert_allclose(model(tokens(*others)), logits, atol=1e-3)
 
 
 def test_padding_changes_no_output(model):
@@ -209,6 +217,20 @@ def test_each_sign_is_turned_at_even_chances():
     np.testing.assert_array_equal(np.array(drawn)[:, :2], 1)
     assert len(np.unique(drawn, axis=0)) == 8
     np.testing.assert_allclose(np.mean(drawn, axis=0)[2:], 0, atol=0.25)
+
+
+def test_signs_do_not_depend_on_those_that_came(random):
+    vectors = random.normal(size=(2, 6, 3))
+    vectors[:, 3:] = vectors[:, :3] * (1, -1, -1)  # as of a graph that may be turned over
+    marks = np.tile(random.normal(size=(2, 3)), (1, 2))
+    expected = with_chosen_signs(tf.constant(vectors), tf.constant(marks), 3).numpy()
+    for signs in np.array(np.meshgrid([1, -1], [1, -1], [1, -1])).reshape(3, 8).T:
+        signed = with_chosen_signs(tf.constant(vectors * signs), tf.constant(marks), 3).numpy()
+        turned = signed[:, [3, 4, 5, 0, 1, 2]]
+        for one, other, swapped in zip(expected, signed, turned, strict=True):
+            np.testing.assert_allclose(other[:, 0], one[:, 0])
+            same, mirrored = (np.allclose(rows[:, 1:], one[:, 1:]) for rows in (other, swapped))
+            assert same or mirrored  # both or none
 
 
 def test_large_graphs_are_read_in_part():
