@@ -15,6 +15,7 @@ _MODULE_OF = {
     "ConvStemInputs": "perceiver_tf.layers.inputs",
     "CrossAttend": "perceiver_tf.layers.cross_attend",
     "CrossAttention": "perceiver_tf.layers.cross_attention",
+    "EntityInputs": "perceiver_tf.layers.entity_inputs",
     "FlowInputs": "perceiver_tf.layers.patches",
     "FourierInputs": "perceiver_tf.layers.inputs",
     "FourierPositions": "perceiver_tf.layers.positions",
@@ -25,6 +26,7 @@ _MODULE_OF = {
     "LearnedPositions": "perceiver_tf.layers.positions",
     "MLP": "perceiver_tf.layers.blocks",
     "MaskToken": "perceiver_tf.layers.mask_token",
+    "MaskedMean": "perceiver_tf.layers.masked_mean",
     "ModalityPadding": "perceiver_tf.layers.modalities",
     "OutputBias": "perceiver_tf.layers.tokens",
     "PerceiverConfig": "perceiver_tf.models.configs",
@@ -40,6 +42,7 @@ _MODULE_OF = {
     "load_model": "perceiver_tf.models.loading",
     "perceiver": "perceiver_tf.models.perceiver",
     "perceiver_io": "perceiver_tf.models.perceiver_io",
+    "set_encoder": "perceiver_tf.models.set_encoder",
 }
 
 __all__ = sorted(_MODULE_OF)

@@ -49,10 +49,16 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         const=True,
         help="continue the run in this folder (or in that of --out) after its last epoch",
     )
+    add_run_options(parser)
+    parser.add_argument("--seed", type=int, help="random seed (default 0)")
+    parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
+
+
+def add_run_options(parser: argparse.ArgumentParser, jit_compile: str = "auto") -> None:
+    """Adds the options that decide what is trained on what and how, but for the seed."""
     _add_data_options(parser)
     _add_recipe_options(parser)
-    _add_device_options(parser)
-    parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
+    _add_device_options(parser, jit_compile)
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -93,17 +99,19 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="change another field of the recipe, such as label_smoothing=0.1 (repeatable)",
     )
-    group.add_argument("--seed", type=int, help="random seed (default 0)")
 
 
-def _add_device_options(parser: argparse.ArgumentParser) -> None:
+def _add_device_options(parser: argparse.ArgumentParser, jit_compile: str) -> None:
     group = parser.add_argument_group("devices and numbers")
     group.add_argument(
         "--strategy", choices=STRATEGIES, default="auto", help="which devices (default auto)"
     )
     group.add_argument("--precision", metavar="POLICY", help="float32 (default) or mixed_bfloat16")
     group.add_argument(
-        "--jit-compile", choices=JIT_COMPILE, default="auto", help="use XLA (default auto)"
+        "--jit-compile",
+        choices=JIT_COMPILE,
+        default=jit_compile,
+        help=f"use XLA (default {jit_compile})",
     )
 
 
@@ -135,7 +143,7 @@ def train_command(args: argparse.Namespace) -> None:
         raise ZooError("`train` must get the NAME of a model, or --resume RUN. Received: neither.")
     if args.name is not None:
         configuration(args.name)
-    settings = _train_settings(args)
+    settings = {**train_settings(args), "seed": args.seed}
     start_tensorflow()
     from zoo.run_folder import RunFolder
     from zoo.training import train
@@ -204,8 +212,8 @@ def _resumed_folder(args: argparse.Namespace) -> str | None:
     return folders[0]
 
 
-def _train_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns the arguments of `train` that the options spell, recipe settings among them."""
+def train_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns the arguments of `train` that `add_run_options` spell, recipe settings among them."""
     settings = parse_settings("--recipe", args.recipe)
     known = [field.name for field in dataclasses.fields(Recipe)]
     for key in settings:
@@ -216,7 +224,7 @@ def _train_settings(args: argparse.Namespace) -> dict[str, Any]:
     for key in ("epochs", "batch_size", "learning_rate"):
         if getattr(args, key) is not None:
             settings[key] = getattr(args, key)
-    for key in ("data", "weights", "seed", "strategy", "skip_corrupt", "precision"):
+    for key in ("data", "weights", "strategy", "skip_corrupt", "precision"):
         settings[key] = getattr(args, key)
     settings["overrides"] = parse_settings("--set", args.set) or None
     settings["jit_compile"] = JIT_COMPILE[args.jit_compile]

@@ -58,7 +58,7 @@ def fit(entry, settings, folder, console):
 
 def _fit_epochs(entry, settings, folder, console, first_epoch, history):
     recipe = settings.recipe
-    steps = steps_per_epoch(entry, recipe.batch_size)
+    steps = steps_per_epoch(entry, recipe)
     headline = task_of(entry.config).headline
     display = callbacks.ProgressDisplay(console, recipe.epochs, first_epoch, steps, headline)
     try:
@@ -96,7 +96,7 @@ def training_batches(entry, recipe, seed, first_epoch=0):
         training=True,
         seed=seed,
         augmentation=recipe.augmentation,
-        epoch=first_epoch,
+        epoch=first_epoch * recipe.passes_per_epoch,
         repeat=True,
         drop_remainder=needs_static_shapes(entry.model.distribute_strategy),
     )
@@ -113,12 +113,15 @@ def held_out_batches(entry, recipe, *preferred):
     return entry.pipeline.batches(split, even_batch_size(batch_size, num_examples, strategy))
 
 
-def steps_per_epoch(entry, batch_size) -> int:
-    """Returns the optimiser steps of one epoch; the last batch may be smaller, but on a TPU."""
+def steps_per_epoch(entry, recipe) -> int:
+    """Returns the optimiser steps of one epoch of a recipe.
+
+    The last batch of each pass may be smaller, but on a TPU.
+    """
     num_examples = entry.pipeline.num_examples("train")
     if needs_static_shapes(entry.model.distribute_strategy):
-        return num_examples // batch_size
-    return math.ceil(num_examples / batch_size)
+        return num_examples // recipe.batch_size * recipe.passes_per_epoch
+    return math.ceil(num_examples / recipe.batch_size) * recipe.passes_per_epoch
 
 
 def held_out_split(entry, *preferred) -> str | None:

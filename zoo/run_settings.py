@@ -1,5 +1,6 @@
 """What determines the weights of a training run, new or resumed."""
 
+import dataclasses
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,7 @@ def run_config(settings: RunSettings, entry) -> dict:
         "recipe": settings.recipe.to_dict(),
         "headline": task_of(entry.config).headline,
         "num_classes": getattr(entry.config, "num_classes", None),
+        "from_data": _from_data(settings, entry.config),
         "class_names": None if class_names is None else list(class_names),
         "parameters": entry.model.count_params(),
         "versions": {
@@ -134,6 +136,13 @@ def run_config(settings: RunSettings, entry) -> dict:
             "numpy": np.__version__,
         },
     }
+
+
+def _from_data(settings, config):
+    """Returns the fields of a configuration that the data decided, such as its classes."""
+    before = configuration(settings.name, **settings.overrides)
+    names = [field.name for field in dataclasses.fields(config)]
+    return {k: getattr(config, k) for k in names if getattr(config, k) != getattr(before, k)}
 
 
 def _data(data, config):

@@ -16,6 +16,10 @@ from zoo import (
     flow_models,
     flow_predict,
     flow_served,
+    graph_models,
+    graph_predict,
+    graph_served,
+    graphs,
     image,
     image_models,
     image_predict,
@@ -29,6 +33,10 @@ from zoo import (
     point_cloud_predict,
     point_cloud_served,
     point_clouds,
+    set_models,
+    set_predict,
+    set_served,
+    sets,
     text,
     text_models,
     text_predict,
@@ -39,10 +47,12 @@ from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
 from zoo.baseline_configs import BaselineConfig
 from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
+from zoo.graph_configs import GraphClassifierConfig
 from zoo.image_configs import ImageClassifierConfig
 from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.served_images import ServedClassifier
+from zoo.set_configs import SetClassifierConfig
 from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
 
 
@@ -170,6 +180,26 @@ TASKS = {
         predict=audio_predict.predict_sounds,
         signature="tag_sound",
         adapted=audio.with_classes_of_the_data,
+    ),
+    GraphClassifierConfig: Task(
+        build_model=graph_models.graph_classifier,
+        build_pipeline=graphs.graph_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=graph_served.ServedGraphs,
+        predict=graph_predict.predict_graphs,
+        signature="classify_graphs",
+        adapted=graphs.with_fields_of_the_data,
+    ),
+    SetClassifierConfig: Task(
+        build_model=set_models.set_classifier,
+        build_pipeline=sets.set_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=set_served.ServedSets,
+        predict=set_predict.predict_sets,
+        signature="classify_sets",
+        adapted=sets.with_fields_of_the_data,
     ),
 }
 

@@ -190,7 +190,7 @@ def compile_entry(entry, recipe, strategy, jit_compile):
     optimizer = build_optimizer(
         recipe,
         variables,
-        steps_per_epoch(entry, recipe.batch_size),
+        steps_per_epoch(entry, recipe),
         strategy.num_replicas_in_sync,
     )
     optimizer.build(variables)

@@ -9,6 +9,7 @@ import perceiver_tf
 IMAGES, POINTS, LATENTS, ROWS = (2, 8, 12, 3), (2, 5, 3), (2, 4, 8), (2, 6, 7)
 FRAMES = (2, 2, 6, 9, 3)
 TOKENS = (2, 6)
+ENTITIES = {"categories": (2, 5, 2), "numbers": (2, 5, 3), "mask": (2, 5)}
 CLIP = {"audio": (2, 12, 1), "image": (2, 2, 4, 8, 3)}
 CLIP_SIZES = {"image_shape": (2, 4, 8, 3), "num_audio_samples": 12, "num_classes": 5}
 
@@ -39,6 +40,8 @@ LAYERS = [
         (FRAMES,),
     ),
     ("PointInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8, 8)}, (POINTS,)),
+    ("EntityInputs", {"channels": 6, "category_sizes": (3, 2), "hidden_channels": 4}, (ENTITIES,)),
+    ("MaskedMean", {}, (ROWS, (2, 6))),
     ("FourierQueries", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
     ("TokenEmbedding", {"vocabulary_size": 9, "channels": 5}, (TOKENS,)),
     ("TokenInputs", {"max_length": 8}, (ROWS,)),
