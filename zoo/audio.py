@@ -9,6 +9,7 @@ from zoo.audio_configs import AudioClassifierConfig
 from zoo.audio_files import list_sounds
 from zoo.audio_preprocess import AudioPreprocess
 from zoo.audio_sounds import Sounds
+from zoo.audio_tfds import open_stored_sounds
 from zoo.errors import ZooError
 from zoo.example_pipeline import ExamplePipeline, Split
 
@@ -22,7 +23,8 @@ class AudioPipeline(ExamplePipeline):
 
     Args:
         config: `zoo.audio_configs.AudioConfig`.
-        source_spec: where the sounds are, see `zoo.audio_files.list_sounds`.
+        source_spec: where the sounds are, see `zoo.audio_files.list_sounds`; or the name of a
+            data set, see `zoo.audio_tfds`.
         skip_corrupt: bool. Leave out, and count, sounds that cannot be read.
         class_names: names of the classes; None: known once the data is read, if it has as many
             as the model.
@@ -42,7 +44,11 @@ class AudioPipeline(ExamplePipeline):
 
     def _read(self):
         num_classes = self.config.num_classes
-        splits, names = list_sounds(self.source_spec, num_classes)
+        data = open_stored_sounds(self.source_spec)
+        if data is None:
+            splits, names = list_sounds(self.source_spec, num_classes)
+        else:
+            splits, names = {}, data.class_names
         if len(names) > num_classes:
             raise ZooError(
                 "The model must have an output for each class of the data. Received: "
@@ -52,10 +58,25 @@ class AudioPipeline(ExamplePipeline):
             _check_one_label_each(splits)
         if len(names) == num_classes:
             self.class_names = names
+        if data is not None:
+            return {split: self._stream_of(data, split) for split in data.splits}
         return {split: self._split_of(sounds) for split, sounds in splits.items()}
 
+    def _stream_of(self, data, split):
+        config = self.config
+
+        def example(stored, key, training):
+            waveform, label = data.sound(stored, config.sample_rate)
+            return self._inputs(waveform, key, training), tf.one_hot(label, config.num_classes)
+
+        return data.stream(split, example)
+
+    def _inputs(self, waveform, key, training):
+        preprocess = self.preprocess
+        return preprocess.training(waveform, key) if training else preprocess(waveform)
+
     def _split_of(self, listed):
-        config, preprocess = self.config, self.preprocess
+        config = self.config
         sounds = Sounds(listed, config.sample_rate, self.skip_corrupt)
         self.skipped += sounds.skipped
         counts = [len(sound.labels) for sound in sounds.sounds]
@@ -65,7 +86,7 @@ class AudioPipeline(ExamplePipeline):
 
         def example(index, key, training):
             waveform = sounds.waveform(index)
-            inputs = preprocess.training(waveform, key) if training else preprocess(waveform)
+            inputs = self._inputs(waveform, key, training)
             heard = labels[bounds[index] : bounds[index + 1]]
             # A sound without labels has a row of zeros, which the maximum of nothing is not.
             rows = tf.one_hot(tf.concat([heard, [-1]], axis=0), config.num_classes)
@@ -81,7 +102,8 @@ def audio_pipeline(config, source_spec, *, skip_corrupt=False):
 
 def with_classes_of_the_data(config, pipeline):
     """Returns the configuration and the pipeline for as many classes as the data has."""
-    _, names = list_sounds(pipeline.source_spec)
+    data = open_stored_sounds(pipeline.source_spec)
+    names = list_sounds(pipeline.source_spec)[1] if data is None else data.class_names
     config = dataclasses.replace(config, num_classes=len(names))
     return config, AudioPipeline(config, pipeline.source_spec, pipeline.skip_corrupt, names)
 

@@ -1,16 +1,15 @@
 """From a sound file to its samples.
 
-WAV of 16 bits is decoded by TensorFlow's own operation, as in the served graph, and of other
-widths by the library `soundfile` (tensorflow-io takes 32 bits for floats). FLAC, OGG and MP3 are
-decoded by tensorflow-io where its compiled operations load, and by `soundfile` elsewhere;
-`decoder_in_use` says which.
+WAV is decoded by the library `soundfile`, and of 16 bits by TensorFlow's own operation where that
+is not installed: it gives the same numbers, as in the served graph, but takes four times as long.
+FLAC, OGG and MP3 are decoded by tensorflow-io where its compiled operations load, and by
+`soundfile` elsewhere; `decoder_in_use` says which.
 """
 
 import functools
 import importlib.util
-import io
 import logging
-from pathlib import Path
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -19,10 +18,11 @@ from zoo.errors import ZooError
 from zoo.tensorflow_io import has_compiled_operations, import_tensorflow_io
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+LONGER_THAN_ITS_PART = 0.5  # seconds that codecs add to a sound that was cut
 _LOGGER = logging.getLogger("zoo")
 
 
-def read_sound(path, start=None, end=None):
+def read_sound(path, start=None, end=None, may_be_cut=False):
     """Returns a sound, or a part of it, in mono.
 
     Args:
@@ -30,6 +30,8 @@ def read_sound(path, start=None, end=None):
             not its name.
         start, end: seconds from the beginning of the file, where the part begins and ends; None:
             the file's own ends. An end behind the file's is the file's.
+        may_be_cut: bool. The file may hold this part alone: if it is not longer than the part (by
+            half a second), all of it is read.
 
     Returns:
         (waveform, sample_rate): float32 numpy array (n,), n at least 1, the mean of all channels,
@@ -39,30 +41,49 @@ def read_sound(path, start=None, end=None):
         ZooError: if there is no such file, it does not decode, has no samples (in that part), or
             some that are not finite.
     """
-    path = Path(path).expanduser()
+    path = os.path.expanduser(path)
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            is_wav = file.read(4) == b"RIFF"
     except OSError as error:
         raise unreadable(path, (error.strerror or str(error)).lower()) from error
-    samples, sample_rate = _decoded(path, content)
-    first = 0 if start is None else round(start * sample_rate)
-    last = None if end is None else round(end * sample_rate)
-    part = samples[first:last]
+    part, sample_rate, length = _decoded(path, is_wav, (start, end, may_be_cut))
     if not len(part):
-        seconds = len(samples) / sample_rate
-        found = f" from {start} s on, {seconds:.2f} s in all" if len(samples) else ""
+        found = f" from {start} s on, {length / sample_rate:.2f} s in all" if length else ""
         raise unreadable(path, f"it has no samples{found}")
-    # A product: five times as fast as the mean along an axis so short.
-    num_channels = part.shape[1]
-    waveform = part @ np.full(num_channels, 1 / num_channels, np.float32)
-    if not np.isfinite(waveform).all():
+    waveform = _mean_of_channels(part)
+    # The sum is not finite if a sample is not; only then each is looked at.
+    with np.errstate(invalid="ignore", over="ignore"):
+        is_finite = np.isfinite(waveform.sum()) or np.isfinite(waveform).all()
+    if not is_finite:
         raise unreadable(path, "some of its samples are NaN or infinite")
     return waveform, sample_rate
+
+
+def _mean_of_channels(samples):
+    """Returns float32 (n,) of (n, channels).
+
+    Sums of columns: the mean along an axis so short takes five times as long, and a product with
+    a vector is given to threads by OpenBLAS that wait for each other.
+    """
+    num_channels = samples.shape[1]
+    if num_channels == 1:
+        return samples[:, 0]
+    total = samples[:, 0] + samples[:, 1]
+    for channel in range(2, num_channels):
+        total += samples[:, channel]
+    total *= np.float32(1 / num_channels)
+    return total
 
 
 def unreadable(path, reason) -> ZooError:
     """Returns the error about a sound file that cannot be read."""
     return ZooError(f"Cannot read the sound {path}: {reason}.")
+
+
+@functools.cache
+def _has_soundfile():
+    return importlib.util.find_spec("soundfile") is not None
 
 
 @functools.cache
@@ -75,7 +96,7 @@ def decoder_in_use() -> str | None:
         version = import_tensorflow_io().__version__
         _LOGGER.warning("FLAC, OGG and MP3 are decoded by tensorflow-io %s.", version)
         return "tensorflow-io"
-    if importlib.util.find_spec("soundfile") is None:
+    if not _has_soundfile():
         return None
     import soundfile
 
@@ -88,33 +109,57 @@ def decoder_in_use() -> str | None:
     return "soundfile"
 
 
-def _decoded(path, content):
-    """Returns float32 (n, channels) and the sample rate."""
-    is_wav = content[:4] == b"RIFF"
-    if is_wav:
-        try:
-            samples, rate = tf.audio.decode_wav(content)
-            return samples.numpy(), int(rate)
-        except tf.errors.InvalidArgumentError:
-            pass  # not of 16 bits, or corrupt: soundfile will tell
+def _decoded(path, is_wav, part):
+    """Returns a part, float32 (n, channels); the sample rate; and the length of all.
+
+    A part is the last three arguments of `read_sound`.
+    """
+    has_soundfile = _has_soundfile()
     try:
+        if is_wav and not has_soundfile:
+            samples, rate = tf.audio.decode_wav(tf.io.read_file(path))
+            return _part(samples.numpy(), int(rate), part)
         if not is_wav and decoder_in_use() == "tensorflow-io":
-            return _decoded_by_tensorflow_io(path)
-        return _decoded_by_soundfile(path, content)
+            return _part(*_decoded_by_tensorflow_io(path), part)
+        if has_soundfile:
+            return _decoded_by_soundfile(path, part)
     except (RuntimeError, tf.errors.OpError) as error:
-        reason = "it is corrupt, truncated or no WAV, FLAC, OGG or MP3"
-        raise unreadable(path, reason) from error
+        if has_soundfile or not is_wav:
+            reason = "it is corrupt, truncated or no WAV, FLAC, OGG or MP3"
+            raise unreadable(path, reason) from error
+    raise unreadable(
+        path,
+        "all but WAV of 16 bits needs the library soundfile, pip install 'perceiver-tf[audio]'",
+    )
 
 
-def _decoded_by_soundfile(path, content):
-    if importlib.util.find_spec("soundfile") is None:
-        raise unreadable(
-            path,
-            "all but WAV of 16 bits needs the library soundfile, pip install 'perceiver-tf[audio]'",
-        )
+def _part(samples, sample_rate, part):
+    first, last = _bounds(sample_rate, len(samples), *part)
+    return samples[first:last], sample_rate, len(samples)
+
+
+def _bounds(sample_rate, length, start, end, may_be_cut):
+    if may_be_cut and end is not None:
+        longest = (end - (start or 0.0) + LONGER_THAN_ITS_PART) * sample_rate
+        if length <= longest:
+            return 0, None
+    first = 0 if start is None else round(start * sample_rate)
+    return first, None if end is None else round(end * sample_rate)
+
+
+def _decoded_by_soundfile(path, part):
+    """Reads the part alone, without what lies around it."""
     import soundfile
 
-    return soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    with soundfile.SoundFile(path) as file:
+        length = file.frames
+        first, last = _bounds(file.samplerate, length, *part)
+        if first >= length:
+            return np.zeros((0, 1), np.float32), file.samplerate, length
+        if first:
+            file.seek(first)
+        count = -1 if last is None else max(min(last, length) - first, 0)
+        return file.read(count, dtype="float32", always_2d=True), file.samplerate, length
 
 
 def _decoded_by_tensorflow_io(path):

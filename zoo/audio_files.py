@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.audio_decoding import SUFFIXES
+from zoo.audioset import read_segments, segment_files
 from zoo.class_folders import SPLIT_FOLDERS, TEST_SHARE, list_classes
 from zoo.errors import ZooError
 from zoo.held_out import unit_hash
@@ -25,12 +26,15 @@ class Sound:
         path: str, the file.
         labels: tuple of ints, numbers of classes.
         start, end: seconds from the beginning of the file, None: its own ends.
+        may_be_cut: whether the file may hold this part alone: a file that is not longer than the
+            part is taken as it is.
     """
 
     path: str
     labels: tuple[int, ...]
     start: float | None = None
     end: float | None = None
+    may_be_cut: bool = False
 
 
 def list_sounds(source, num_classes=None):
@@ -45,7 +49,10 @@ def list_sounds(source, num_classes=None):
             `label` (several labels have a semicolon between them) and, if wanted, `start` and
             `end` (seconds) and `split` (train, validation or test). Without a split about a fifth
             of the files, chosen by a hash of their names, is the test split. Labels that are all
-            numbers are the numbers of the classes.
+            numbers are the numbers of the classes;
+            AudioSet, as its authors distribute it: a folder with `*_train_segments.csv`,
+            `eval_segments.csv`, `class_labels_indices.csv` and sounds by the names of the videos,
+            see `zoo.audioset`.
         num_classes: how many classes there may be, or None.
 
     Returns:
@@ -57,6 +64,9 @@ def list_sounds(source, num_classes=None):
             missing, or a label is outside the range.
     """
     source = Path(source).expanduser()
+    segments = segment_files(source)
+    if segments:
+        return _in_audioset(source, segments)
     if source.is_dir():
         return _in_folder(source)
     if source.is_file() and source.suffix.lower() == ".csv":
@@ -66,6 +76,21 @@ def list_sounds(source, num_classes=None):
         "Sounds must be a folder of sounds by class, a folder of LABEL_SPEAKER_NUMBER.wav, or a "
         f".csv manifest. Received: {source}, {found}."
     )
+
+
+def _in_audioset(source, segments):
+    splits, class_names = read_segments(source, segments)
+    if class_names is None:
+        class_names = _sorted({label for row in splits["train"] for label in row[1]})
+    numbering = _numbering(class_names)
+    sounds = {
+        split: [
+            Sound(path, _numbers_of(labels, numbering, where), start, end, True)
+            for path, labels, start, end, where in rows
+        ]
+        for split, rows in splits.items()
+    }
+    return _without_empty(sounds), class_names
 
 
 def _in_folder(folder):

@@ -1,11 +1,14 @@
-"""Sounds of any sample rate at the rate of a model, by TensorFlow's own operations.
+"""Sounds of any sample rate at the rate of a model.
 
-The same function resamples what is trained on and what is served; a rate may be unknown until the
-graph runs.
+What is served is resampled by TensorFlow's own operations (`resample`), whose rate may be unknown
+until the graph runs. What is trained on is resampled where it is decoded, by the same filters
+(`resample_array`), which are made once for each pair of rates.
 """
 
+import functools
 import math
 
+import numpy as np
 import tensorflow as tf
 
 # Zero crossings of the sinc on either side, where the pass band ends, and the window's shape: the
@@ -14,6 +17,10 @@ HALF_WIDTH = 24
 ROLLOFF = 0.93
 KAISER_BETA = 12.0
 LARGEST_KERNEL = 2**25
+OUTPUTS_AT_ONCE = 16
+# Larger products are given to several threads by OpenBLAS, which then wait for each other: the
+# sounds are decoded in parallel already.
+PRODUCTS_AT_ONCE = 2**18
 
 
 def resample(waveform, rate_in, rate_out):
@@ -42,6 +49,59 @@ def resample(waveform, rate_in, rate_out):
         lambda: waveform,
         lambda: _interpolated(waveform, rate_in, tf.constant(rate_out)),
     )
+
+
+def resample_array(waveform, rate_in, rate_out):
+    """Returns a sound at another sample rate, as `resample` does, up to the order of sums.
+
+    Only products with filters' weights that are not zero are computed, of some outputs of each
+    block at once.
+
+    Args:
+        waveform: float32 numpy array (n,).
+        rate_in, rate_out: ints, of which `can_resample` is true.
+
+    Returns:
+        float32 numpy array (ceil(n * rate_out / rate_in),).
+    """
+    if rate_in == rate_out:
+        return waveform
+    up, down, margin, groups = _filter_groups(rate_in, rate_out)
+    num_outputs = -(-len(waveform) * rate_out // rate_in)
+    most = max(weights.size for _, _, weights in groups)
+    num_blocks = -(-num_outputs // up)
+    num_rows = min(max(PRODUCTS_AT_ONCE // most, 1), num_blocks)
+    num_products = -(-num_blocks // num_rows)
+    padded = np.zeros((num_products * num_rows + 1) * down, np.float32)
+    kept = waveform[: len(padded) - margin]
+    padded[margin : margin + len(kept)] = kept
+    outputs = np.empty((num_products, num_rows, up), np.float32)
+    for taps, columns, weights in groups:
+        shape = (num_products, num_rows, taps.stop - taps.start)
+        strides = (num_rows * down * padded.itemsize, down * padded.itemsize, padded.itemsize)
+        windows = np.lib.stride_tricks.as_strided(padded[taps.start :], shape, strides)
+        outputs[..., columns] = windows @ weights
+    return outputs.reshape(-1)[:num_outputs]
+
+
+@functools.lru_cache(maxsize=64)
+def _filter_groups(rate_in, rate_out):
+    """Returns up, down, margin and groups of (taps, outputs, weights of these)."""
+    divisor = math.gcd(rate_in, rate_out)
+    margin = math.ceil(HALF_WIDTH / ROLLOFF * max(rate_in / rate_out, 1.0))
+    up, down = _block(rate_in, rate_out, divisor, margin)
+    # The rows of a group's windows must not overlap, or numpy copies them.
+    repeats = math.ceil((2 * margin + 1 + OUTPUTS_AT_ONCE * rate_in / rate_out) / down)
+    up, down = up * repeats, down * repeats
+    with tf.init_scope(), tf.device("CPU:0"):
+        kernel = _filters(tf.constant(up), tf.constant(down), tf.constant(margin)).numpy()
+    groups = []
+    for first in range(0, up, OUTPUTS_AT_ONCE):
+        columns = slice(first, min(first + OUTPUTS_AT_ONCE, up))
+        (used,) = np.nonzero(kernel[:, columns].any(axis=1))
+        taps = slice(int(used[0]), int(used[-1]) + 1)
+        groups.append((taps, columns, np.ascontiguousarray(kernel[taps, columns])))
+    return up, down, margin, groups
 
 
 def resampled_length(length, rate_in, rate_out):

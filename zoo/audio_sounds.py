@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.audio_decoding import read_sound, unreadable
-from zoo.audio_resampling import can_resample, resample
+from zoo.audio_resampling import can_resample, resample_array
 from zoo.errors import ZooError, carried, carried_error
 
 MEMORY_LIMIT = 2**29
@@ -60,25 +60,24 @@ class Sounds:
 
     def _decoded(self, index):
         """Returns the sound with that number, or an empty one and a message why."""
-        waveform, rate, problem = tf.numpy_function(
-            self._read, [index], [tf.float32, tf.int32, tf.string], stateful=False
+        waveform, problem = tf.numpy_function(
+            self._read, [index], [tf.float32, tf.string], stateful=False
         )
         waveform.set_shape((None,))
-        rate.set_shape(())
         problem.set_shape(())
-        return resample(waveform, rate, self._sample_rate), problem
+        return waveform, problem
 
     def _read(self, index):
         sound = self.sounds[index]
         try:
-            waveform, rate = read_sound(sound.path, sound.start, sound.end)
+            waveform, rate = read_sound(sound.path, sound.start, sound.end, sound.may_be_cut)
             if not can_resample(rate, self._sample_rate):
                 raise unreadable(sound.path, f"{rate} samples a second are not resampled")
         except ZooError as error:
             if not self._skip_corrupt:
                 error = f"{error} Leave such files out with --skip-corrupt (skip_corrupt=True)."
-            return np.zeros(0, np.float32), np.int32(self._sample_rate), carried(error).encode()
-        return waveform, np.int32(rate), b""
+            return np.zeros(0, np.float32), carried(error).encode()
+        return resample_array(waveform, rate, self._sample_rate), b""
 
     def _read_all(self):
         """Returns all samples in a row and where each sound begins; None if they do not fit."""

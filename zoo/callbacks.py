@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo.errors import ZooError
-from zoo.run_folder import RunFolder
+from zoo.run_folder import Position, RunFolder
 
 
 class ProgressDisplay(keras.callbacks.Callback):
@@ -135,14 +135,30 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
 
 class EpochClock(keras.callbacks.Callback):
-    """Adds to each epoch's logs its wall time and the learning rate of its first step."""
+    """Adds to each epoch's logs its wall time and the learning rate of its first step.
+
+    Args:
+        position: `Position` where the run goes on; None: at the start of an epoch.
+    """
+
+    def __init__(self, position: Position | None = None):
+        super().__init__()
+        self._before = position or Position()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the epoch so far."""
+        return time.perf_counter() - self._start
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
-        self.learning_rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self._start = time.perf_counter() - self._before.epoch_seconds
+        self.learning_rate = self._before.epoch_learning_rate
+        if self.learning_rate is None:
+            self.learning_rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self._before = Position()
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["seconds"] = time.perf_counter() - self.start
+        logs["seconds"] = self.seconds
         logs["learning_rate"] = self.learning_rate
 
 
@@ -162,7 +178,7 @@ class StateWriter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
-        self.folder.save_state(self.model, epoch + 1, self.history)
+        self.folder.save_state(self.model, Position(epoch + 1, self.history))
         self.folder.save_metrics(self.history)
 
 

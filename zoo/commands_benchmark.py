@@ -1,4 +1,4 @@
-"""The command that measures a model beside other implementations of it."""
+"""The command that measures a model beside others, or a pipeline beside the bare decoder."""
 
 import argparse
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from rich.text import Text
 
 from perceiver_tf.choices import IMPLEMENTATIONS
+from zoo import pipeline_benchmark
 from zoo.benchmark_report import progress, rows_of, show, surroundings
 from zoo.benchmarking import Contender, measure
 from zoo.commands_runs import parse_settings
@@ -20,7 +21,8 @@ from zoo.peers import (
     peer_contender,
     prepare_peer,
 )
-from zoo.terminal import add_command, console, write_json
+from zoo.recipes import RECIPES
+from zoo.terminal import add_command, console, start_tensorflow, write_json
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -32,16 +34,31 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "Measure the time and memory of a model beside other implementations of the same "
         "configuration. Each contender runs in a process of its own and they take turns, so that "
         "other work on the machine slows all alike; ratios are medians of the rounds' ratios. "
-        "Weights and images are random.",
+        "Weights and images are random. With --pipeline, measure how many examples of --data its "
+        "pipeline delivers in a second, beside the bare decoder of the same files.",
         [
             "perceiver-zoo benchmark perceiver_io_imagenet_fourier",
             "perceiver-zoo benchmark perceiver_imagenet --against pytorch,lucidrains --training",
             "perceiver-zoo benchmark perceiver_digits_tiny --against none "
             "--implementations auto,dense",
             "perceiver-zoo benchmark perceiver_imagenet --json bench.json --plot bench.png",
+            "perceiver-zoo benchmark --pipeline perceiver_cifar10_small --data photos/",
         ],
     )
-    parser.add_argument("name", metavar="NAME", help="a model from `perceiver-zoo list`")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a model from `perceiver-zoo list`")
+    parser.add_argument(
+        "--pipeline", metavar="NAME", help="measure this model's pipeline instead of a model"
+    )
+    parser.add_argument(
+        "--data", metavar="DATA", help="what the pipeline reads (default: the model's own)"
+    )
+    parser.add_argument(
+        "--examples",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="of a pipeline in a turn, at most (default 1000)",
+    )
     parser.add_argument(
         "--against",
         metavar="A,B",
@@ -66,7 +83,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="training steps (with plain gradient descent) instead of forwards",
     )
-    parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="default 1")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="default 1, of a pipeline its recipe's"
+    )
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="turns (default 9)")
     parser.add_argument(
         "--minutes",
@@ -83,10 +102,20 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 def benchmark_command(args: argparse.Namespace) -> None:
     """Measures, and prints one row for each contender."""
-    for option in ("batch_size", "rounds"):
-        if getattr(args, option) < 1:
+    for option in ("batch_size", "rounds", "examples"):
+        value = getattr(args, option)
+        if value is not None and value < 1:
             name = "--" + option.replace("_", "-")
-            raise ZooError(f"`{name}` must be at least 1. Received: {getattr(args, option)}.")
+            raise ZooError(f"`{name}` must be at least 1. Received: {value}.")
+    if (args.name is None) == (args.pipeline is None):
+        raise ZooError(
+            "`benchmark` must get the NAME of a model, or --pipeline NAME. "
+            f"Received: {'neither' if args.name is None else 'both'}."
+        )
+    if args.pipeline is not None:
+        benchmark_pipeline(args)
+        return
+    args.batch_size = args.batch_size or 1
     contenders, refused = _contenders(args)
     around = surroundings()
     out = console(args.json)
@@ -108,6 +137,35 @@ def benchmark_command(args: argparse.Namespace) -> None:
     if args.plot:
         _draw(report, args.plot)
         out.print(Text(f"Wrote {args.plot}"))
+    write_json(args.json, report)
+
+
+def benchmark_pipeline(args: argparse.Namespace) -> None:
+    """Measures a pipeline, and prints a row for each part of it."""
+    overrides = parse_settings("--set", args.set)
+    config = configuration(args.pipeline, **overrides)
+    batch_size = args.batch_size or RECIPES[config.recipe].batch_size
+    start_tensorflow()
+    settings = (args.pipeline, args.data, overrides)
+    num_examples, library = pipeline_benchmark.count_examples(*settings, args.examples)
+    contenders = pipeline_benchmark.contenders(*settings, batch_size, num_examples)
+    around = surroundings()
+    out = console(args.json)
+    with progress(out) as tell:
+        found = measure(contenders, args.rounds, tell, minutes=args.minutes)
+    report = {
+        "pipeline": args.pipeline,
+        "data": args.data or config.dataset,
+        "overrides": overrides,
+        "batch_size": batch_size,
+        "num_examples": num_examples,
+        "bare_decoder": library,
+        "rounds": max(len(one.seconds) for one in found),
+        "contenders": pipeline_benchmark.rows_of(found, num_examples),
+        **around,
+    }
+    title = f"Pipeline of {args.pipeline} on {report['data']}, batch {batch_size}"
+    pipeline_benchmark.show(out, title, report)
     write_json(args.json, report)
 
 

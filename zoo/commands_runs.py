@@ -47,7 +47,16 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         metavar="RUN",
         nargs="?",
         const=True,
-        help="continue the run in this folder (or in that of --out) after its last epoch",
+        help="continue the run in this folder (or in that of --out) after its last checkpoint, "
+        "also in the middle of an epoch",
+    )
+    parser.add_argument(
+        "--checkpoint-minutes",
+        type=float,
+        default=5.0,
+        metavar="M",
+        help="time between checkpoints inside of an epoch (default 5; 0: after each step); there "
+        "is one after each epoch, and after Ctrl-C",
     )
     add_run_options(parser)
     parser.add_argument("--seed", type=int, help="random seed (default 0)")
@@ -226,6 +235,7 @@ def train_settings(args: argparse.Namespace) -> dict[str, Any]:
             settings[key] = getattr(args, key)
     for key in ("data", "weights", "strategy", "skip_corrupt", "precision"):
         settings[key] = getattr(args, key)
+    settings["checkpoint_minutes"] = args.checkpoint_minutes
     settings["overrides"] = parse_settings("--set", args.set) or None
     settings["jit_compile"] = JIT_COMPILE[args.jit_compile]
     return settings

@@ -1,12 +1,19 @@
 """Batches of examples of any kind, each made from its number and a key."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
 from zoo.augment import Augmentation
-from zoo.epochs import check_batch_arguments, count_batches, epoch_batches, epoch_keys
+from zoo.epochs import (
+    Share,
+    check_batch_arguments,
+    count_batches,
+    epoch_batches,
+    epoch_keys,
+    shuffled,
+)
 from zoo.errors import ZooError
 
 
@@ -26,6 +33,26 @@ class Split:
     example: Callable
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A share of the data that is read from its beginning to its end, as it does not fit memory.
+
+    In training the examples are shuffled within a buffer, before they are decoded.
+
+    Attributes:
+        num_examples: int, examples of an epoch.
+        stored: callable without arguments to a tf.data.Dataset of the examples as they are
+            stored, always in the same order.
+        example: callable as that of `Split`, from an example as it is stored instead of a number.
+        shuffle_buffer: int, examples to shuffle at a time.
+    """
+
+    num_examples: int
+    stored: Callable
+    example: Callable
+    shuffle_buffer: int
+
+
 class ExamplePipeline:
     """Delivers batches of texts, frames or clips for training and evaluation.
 
@@ -35,7 +62,8 @@ class ExamplePipeline:
     Args:
         name: str, what the data is, for messages.
         open_splits: callable that reads the data and returns a dict from "train", and
-            "validation" and "test" if there are such, to `Split`; called once, when it is needed.
+            "validation" and "test" if there are such, to `Split` or `Stream`; called once, when it
+            is needed.
         preprocess: the object that an export puts into the served graph.
         class_names: names of the classes in the order of the logits, or None.
 
@@ -65,7 +93,7 @@ class ExamplePipeline:
         """
         return self.split(split).num_examples
 
-    def split(self, name) -> Split:
+    def split(self, name) -> Split | Stream:
         """Returns a split of the data.
 
         Raises:
@@ -89,8 +117,11 @@ class ExamplePipeline:
         seed=0,
         augmentation=None,
         epoch=None,
+        start_step=0,
         repeat=False,
         drop_remainder=False,
+        num_shards=1,
+        shard=0,
     ):
         """Returns batches of a split; iterating once over them is one epoch.
 
@@ -101,7 +132,8 @@ class ExamplePipeline:
             seed: int, from 0 to 2^31 - 1. Without `training` the draws of an example depend on its
                 number and the seed alone, so that every evaluation sees the same.
             augmentation: None or `Augmentation()`: what is for images only must be off.
-            epoch, repeat, drop_remainder: see `zoo.pipeline.Pipeline.batches`.
+            epoch, start_step, repeat, drop_remainder, num_shards, shard: see
+                `zoo.pipeline.Pipeline.batches`.
 
         Returns:
             tf.data.Dataset of what the split's examples are, batched.
@@ -110,7 +142,8 @@ class ExamplePipeline:
             ZooError: if there is no such split or the data cannot be read.
             ValueError: if an argument is outside of its range.
         """
-        check_batch_arguments(batch_size, seed)
+        check_batch_arguments(batch_size, seed, epoch, start_step)
+        share = Share(num_shards, shard)
         if augmentation not in (None, Augmentation()):
             raise ValueError(
                 f"`augmentation` must be off for {self.name}: it changes images. "
@@ -118,9 +151,13 @@ class ExamplePipeline:
             )
 
         def make_reader():
-            return _ExampleReader(self.split(split), batch_size, training, seed, drop_remainder)
+            return _ExampleReader(
+                self.split(split), batch_size, training, seed, drop_remainder, share
+            )
 
-        return epoch_batches(make_reader, training=training, epoch=epoch, repeat=repeat)
+        return epoch_batches(
+            make_reader, training=training, epoch=epoch, start_step=start_step, repeat=repeat
+        )
 
     def _splits(self):
         if self._opened is None:
@@ -131,26 +168,43 @@ class ExamplePipeline:
 class _ExampleReader:
     """Builds the dataset of one epoch."""
 
-    def __init__(self, split, batch_size, training, seed, drop_remainder):
+    def __init__(self, split, batch_size, training, seed, drop_remainder, share):
         self._split = split
         self._batch_size = batch_size
         self._training = training
         self._seed = seed
         self._drop_remainder = drop_remainder
-        self.num_batches = count_batches(split.num_examples, batch_size, drop_remainder)
+        self._share = share
+        num_examples = share.count(split.num_examples)
+        self.num_batches = count_batches(num_examples, batch_size, drop_remainder)
 
-    def epoch(self, epoch):
-        """Returns the batches of an epoch, given by a scalar int64 tensor."""
+    def epoch(self, epoch, start_step):
+        """Returns the batches from `start_step` on of an epoch, given by a scalar int64 tensor."""
         number = epoch if self._training else tf.zeros_like(epoch)
         order_key, example_key, _ = epoch_keys(self._seed, number)
+        share = replace(self._share, skip=start_step * self._batch_size)
+        is_stream = isinstance(self._split, Stream)
+        stored = (self._streamed if is_stream else self._numbers)(order_key, share)
+
+        def example(number, stored):
+            key = tf.random.fold_in(example_key, tf.cast(number, tf.int32))
+            return self._split.example(stored, key, self._training)
+
+        examples = stored.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+        return examples.batch(self._batch_size, drop_remainder=self._drop_remainder)
+
+    def _numbers(self, order_key, share):
+        """Returns a dataset of (number, number) of the share's examples, in the epoch's order."""
         order = tf.range(self._split.num_examples, dtype=tf.int64)
         if self._training:
             order = tf.random.experimental.stateless_shuffle(order, order_key)
+        numbers = tf.data.Dataset.from_tensor_slices(share.of_order(order))
+        return numbers.map(lambda number: (number, number))
 
-        def example(index):
-            key = tf.random.fold_in(example_key, tf.cast(index, tf.int32))
-            return self._split.example(index, key, self._training)
-
-        examples = tf.data.Dataset.from_tensor_slices(order)
-        examples = examples.map(example, num_parallel_calls=tf.data.AUTOTUNE)
-        return examples.batch(self._batch_size, drop_remainder=self._drop_remainder)
+    def _streamed(self, order_key, share):
+        """Returns a dataset of (place in the epoch's order, example as stored) of the share."""
+        with tf.init_scope():
+            stored = self._split.stored()
+        if self._training:
+            stored = shuffled(stored, self._split.shuffle_buffer, order_key)
+        return share.numbered(share.of_dataset(stored))

@@ -7,7 +7,7 @@ import shlex
 import keras
 import tensorflow as tf
 
-from zoo import callbacks
+from zoo import callbacks, mid_epoch
 from zoo.atomic_files import disk_errors_named
 from zoo.distribution import even_batch_size, needs_static_shapes
 from zoo.errors import ZooError
@@ -25,14 +25,15 @@ class TrainingInterrupted(KeyboardInterrupt):
     """
 
 
-def fit(entry, settings, folder, console):
-    """Trains from the last finished epoch on, writing the run folder after each epoch.
+def fit(entry, settings, folder, console, checkpoint_minutes=mid_epoch.CHECKPOINT_MINUTES):
+    """Trains from the last checkpoint on, writing the run folder after each epoch.
 
     Args:
         entry: `zoo.entry.Entry` with a compiled model and a built optimiser.
         settings: `zoo.run_settings.RunSettings`.
         folder: `zoo.run_folder.RunFolder`, new or with a checkpoint.
-        console: `rich.console.Console` for the progress.
+        console: `rich.console.Console` for the position.
+        checkpoint_minutes: float, time between two checkpoints inside of an epoch.
 
     Returns:
         dict of lists, the history of the whole run, one value per epoch.
@@ -42,61 +43,74 @@ def fit(entry, settings, folder, console):
         TrainingInterrupted: After Ctrl-C.
     """
     model, epochs = entry.model, settings.recipe.epochs
-    first_epoch, history = folder.load_state(model)
-    if first_epoch < epochs:
+    position, metrics = folder.load_state(model)
+    if position.epoch < epochs:
         try:
-            with _errors_of_the_run(settings, folder):
-                _fit_epochs(entry, settings, folder, console, first_epoch, history)
+            with _errors_of_the_run(settings, folder), mid_epoch.StopRequest() as stop:
+                kept = folder, position, metrics
+                _fit_epochs(entry, settings, kept, console, stop, checkpoint_minutes)
         finally:
             with contextlib.suppress(ZooError):
-                folder.draw_curve(folder.finished_epochs()[1])
+                folder.draw_curve(folder.position().history)
     else:
         model.optimizer.finalize_variable_values(model.trainable_variables)
         folder.save_model(model)
-    return history
+    return position.history
 
 
-def _fit_epochs(entry, settings, folder, console, first_epoch, history):
-    recipe = settings.recipe
+def _fit_epochs(entry, settings, kept, console, stop, checkpoint_minutes):
+    recipe, (folder, position, metrics) = settings.recipe, kept
     steps = steps_per_epoch(entry, recipe)
     headline = task_of(entry.config).headline
-    display = callbacks.ProgressDisplay(console, recipe.epochs, first_epoch, steps, headline)
+    display = callbacks.ProgressDisplay(console, recipe.epochs, position.epoch, steps, headline)
+    clock = callbacks.EpochClock(position)
+    average = keras.callbacks.SwapEMAWeights(swap_on_epoch=True) if recipe.ema else None
+    batches = training_batches(entry, recipe, settings.seed, position.epoch, position.step)
+    held_out = held_out_batches(entry, recipe, "validation", "test")
+    evaluated = batches if held_out is None else held_out
     try:
-        entry.model.fit(
-            training_batches(entry, recipe, settings.seed, first_epoch),
-            validation_data=held_out_batches(entry, recipe, "validation", "test"),
-            initial_epoch=first_epoch,
-            epochs=recipe.epochs,
-            steps_per_epoch=steps,
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                callbacks.EpochClock(),
-                callbacks.StopAtNonFiniteLoss(steps, str(folder.path)),
-                callbacks.StateWriter(folder, history),
-                *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema else []),
-                callbacks.ModelWriter(folder),
-                keras.callbacks.TensorBoard(str(folder.log_path), write_graph=False),
-                display,
-            ],
-        )
+        with mid_epoch.steps_done(entry.model, position.step, metrics, evaluated):
+            entry.model.fit(
+                batches,
+                validation_data=held_out,
+                initial_epoch=position.epoch,
+                epochs=recipe.epochs,
+                steps_per_epoch=steps,
+                shuffle=False,
+                verbose=0,
+                callbacks=[
+                    clock,
+                    callbacks.StopAtNonFiniteLoss(steps, str(folder.path)),
+                    callbacks.StateWriter(folder, position.history),
+                    *([average] if average else []),
+                    callbacks.ModelWriter(folder),
+                    keras.callbacks.TensorBoard(str(folder.log_path), write_graph=False),
+                    display,
+                    mid_epoch.MidEpochWriter(
+                        folder, position.history, clock, stop, steps, checkpoint_minutes, average
+                    ),
+                ],
+            )
     finally:
         display.stop()
 
 
-def training_batches(entry, recipe, seed, first_epoch=0):
-    """Returns the batches of all epochs from `first_epoch` on, one after the other.
+def training_batches(entry, recipe, seed, first_epoch=0, first_step=0):
+    """Returns the batches of all epochs from a step of `first_epoch` on, one after the other.
 
     The data counts the epochs: Keras under a strategy starts more iterations over a dataset
     than it trains epochs, and a resumed run starts in the middle.
     """
+    steps_of_a_pass = steps_per_epoch(entry, recipe) // recipe.passes_per_epoch
+    passes, first_step = divmod(first_step, steps_of_a_pass)
     return entry.pipeline.batches(
         "train",
         recipe.batch_size,
         training=True,
         seed=seed,
         augmentation=recipe.augmentation,
-        epoch=first_epoch * recipe.passes_per_epoch,
+        epoch=first_epoch * recipe.passes_per_epoch + passes,
+        start_step=first_step,
         repeat=True,
         drop_remainder=needs_static_shapes(entry.model.distribute_strategy),
     )
@@ -148,10 +162,12 @@ def _errors_of_the_run(settings, folder):
         with disk_errors_named(folder.path), data_errors_named():
             yield
     except KeyboardInterrupt:
-        finished = folder.finished_epochs()[0]
+        kept = folder.position()
+        steps = f" and {kept.step} steps of the next" if kept.step else ""
         raise TrainingInterrupted(
-            f"Interrupted. Kept in {str(folder.path)!r}: {finished} of {settings.recipe.epochs} "
-            f"epochs. Continue with: perceiver-zoo train --resume {shlex.quote(str(folder.path))}"
+            f"Interrupted. Kept in {str(folder.path)!r}: {kept.epoch} of "
+            f"{settings.recipe.epochs} epochs{steps}. "
+            f"Continue with: perceiver-zoo train --resume {shlex.quote(str(folder.path))}"
         ) from None
     except tf.errors.OpError as error:
         if "No space left" not in str(error):

@@ -5,6 +5,7 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
+from zoo.epochs import WHOLE
 from zoo.errors import ZooError
 
 SPLITS = ("train", "validation", "test")
@@ -44,12 +45,14 @@ class ImageSource:
         """
         raise NotImplementedError
 
-    def examples(self, split, shuffle_key=None):
+    def examples(self, split, shuffle_key=None, share=WHOLE):
         """Returns a tf.data.Dataset of single examples.
 
         Args:
             split: one of `splits`.
             shuffle_key: int32 tensor (2,) that decides the order; None: the source's own.
+            share: `zoo.epochs.Share`, the part of the order that is delivered; what is not is not
+                decoded.
 
         Returns:
             Dataset of {"image": uint8 (height, width, channels), "label": int64 ()}.
@@ -91,8 +94,8 @@ class ArraySource(ImageSource):
         self.check_split(split)
         return self._arrays[split]
 
-    def examples(self, split, shuffle_key=None):
-        return array_examples(self.arrays(split), shuffle_key)
+    def examples(self, split, shuffle_key=None, share=WHOLE):
+        return array_examples(self.arrays(split), shuffle_key, share)
 
 
 def in_main_memory(images, labels):
@@ -101,21 +104,20 @@ def in_main_memory(images, labels):
         return tf.constant(images, tf.uint8), tf.constant(labels, tf.int64)
 
 
-def array_examples(arrays, shuffle_key=None):
+def array_examples(arrays, shuffle_key=None, share=WHOLE):
     """Returns the dataset of `ImageSource.examples` for tensors `(images, labels)`."""
     images, labels = arrays
-    return order(labels.shape[0], shuffle_key).map(
+    return order(labels.shape[0], shuffle_key, share).map(
         lambda row: {"image": tf.gather(images, row), "label": tf.gather(labels, row)}
     )
 
 
-def order(num_examples, shuffle_key=None):
-    """Returns the dataset of the numbers 0 to n - 1, in order or in the key's order."""
-    if shuffle_key is None:
-        return tf.data.Dataset.range(num_examples)
+def order(num_examples, shuffle_key=None, share=WHOLE):
+    """Returns the dataset of a share of the numbers 0 to n - 1, in order or in the key's order."""
     numbers = tf.range(num_examples, dtype=tf.int64)
-    numbers = tf.random.experimental.stateless_shuffle(numbers, shuffle_key)
-    return tf.data.Dataset.from_tensor_slices(numbers)
+    if shuffle_key is not None:
+        numbers = tf.random.experimental.stateless_shuffle(numbers, shuffle_key)
+    return tf.data.Dataset.from_tensor_slices(share.of_order(numbers))
 
 
 def open_digits() -> ArraySource:

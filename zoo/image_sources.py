@@ -1,15 +1,14 @@
 """From the words on a command line to a source of images."""
 
 import os
+import re
 from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.image_arrays import ImageSource, open_digits, open_npz
 from zoo.image_folder import FolderSource
-from zoo.image_tfds import WELL_KNOWN, TfdsSource, import_tfds
-from zoo.names import nearest
-
-TFDS_PREFIX = "tfds:"
+from zoo.image_tfds import WELL_KNOWN, TfdsSource
+from zoo.tfds_source import TFDS_PREFIX, check_known
 
 
 def open_source(spec, *, skip_corrupt=False) -> ImageSource:
@@ -58,15 +57,6 @@ def open_source(spec, *, skip_corrupt=False) -> ImageSource:
 
 def _open_tfds(name):
     """Returns the source of a data set's name, checked without opening the data set."""
-    base = name.split("/")[0]
-    if base in WELL_KNOWN:
-        return TfdsSource(name)
-    missing = ""
-    try:
-        known = import_tfds(f"The data set {name!r}").list_builders()
-    except ZooError as error:
-        known, missing = [], f" {error}"
-    if base not in known:
-        hint = nearest(base, ["digits", *WELL_KNOWN, *known])
-        raise ZooError(f"There is no data set, file or folder {name!r}.{hint}{missing}")
+    if re.split("[/:]", name)[0] not in WELL_KNOWN:
+        check_known(name, ("digits", *WELL_KNOWN))
     return TfdsSource(name)

@@ -1,12 +1,13 @@
 """From a source of examples to batches for a model: the way of the data in one place."""
 
+import dataclasses
 import functools
 import re
 
 import tensorflow as tf
 
 from zoo.augmenter import Augmenter
-from zoo.epochs import check_batch_arguments, count_batches, epoch_batches, epoch_keys
+from zoo.epochs import Share, check_batch_arguments, count_batches, epoch_batches, epoch_keys
 from zoo.errors import ZooError, carried_error
 
 UNREADABLE = "Cannot read the image file"
@@ -83,8 +84,11 @@ class Pipeline:
         seed=0,
         augmentation=None,
         epoch=None,
+        start_step=0,
         repeat=False,
         drop_remainder=False,
+        num_shards=1,
+        shard=0,
     ):
         """Returns batches of a split; iterating once over them is one epoch.
 
@@ -101,10 +105,15 @@ class Pipeline:
             augmentation: `zoo.augment.Augmentation` or None. Used with `training` only.
             epoch: int, or a scalar int64 tensor inside of a tf.data function: deliver this
                 epoch at each iteration.
+            start_step: int. Pass over so many batches of the epoch, without loading their
+                images. Only together with `epoch`.
             repeat: bool. Never end, but go on with the next epoch, from `epoch` or 0 on. A last
                 batch that is not full stays one, so an epoch always has the same steps.
             drop_remainder: bool. Leave out the last batch if it is not full; gives the batches
                 a static shape, which TPUs need.
+            num_shards, shard: ints. Of so many workers, deliver the part of the one with this
+                number, from 0: every `num_shards`-th example of the order. Their numbers of
+                examples differ by at most one. `batch_size` is each worker's.
 
         Returns:
             tf.data.Dataset of `(images, labels)`: float32 (b, height, width, channels) and
@@ -113,9 +122,10 @@ class Pipeline:
         Raises:
             ZooError: If there is no such split, it cannot be read or it has more classes than
                 the model.
-            ValueError: If `batch_size` or `seed` is outside of its range.
+            ValueError: If another argument is outside of its range.
         """
-        check_batch_arguments(batch_size, seed)
+        check_batch_arguments(batch_size, seed, epoch, start_step)
+        share = Share(num_shards, shard)
 
         def make_reader():
             num_examples = self.num_examples(split)
@@ -123,10 +133,20 @@ class Pipeline:
             if training and augmentation is not None:
                 augmenter = Augmenter(augmentation, self.preprocess)
             return _EpochReader(
-                self, split, num_examples, batch_size, training, seed, augmenter, drop_remainder
+                self,
+                split,
+                share,
+                share.count(num_examples),
+                batch_size,
+                training,
+                seed,
+                augmenter,
+                drop_remainder,
             )
 
-        return epoch_batches(make_reader, training=training, epoch=epoch, repeat=repeat)
+        return epoch_batches(
+            make_reader, training=training, epoch=epoch, start_step=start_step, repeat=repeat
+        )
 
 
 def require_readable(readable, path):
@@ -175,13 +195,22 @@ class _EpochReader:
     """Builds the dataset of one epoch, in Python or inside of a tf.data function."""
 
     def __init__(
-        self, pipeline, split, num_examples, batch_size, training, seed, augmenter, drop_remainder
+        self,
+        pipeline,
+        split,
+        share,
+        num_examples,
+        batch_size,
+        training,
+        seed,
+        augmenter,
+        drop_remainder,
     ):
         self._source = pipeline.source
         self._preprocess = pipeline.preprocess
         self._num_classes = pipeline.num_classes
         self._split = split
-        self._num_examples = num_examples
+        self._share = share
         self._batch_size = batch_size
         self._training = training
         self._seed = seed
@@ -190,27 +219,30 @@ class _EpochReader:
         self._arrays = self._source.arrays(split)
         self.num_batches = count_batches(num_examples, batch_size, drop_remainder)
 
-    def epoch(self, epoch):
-        """Returns the batches of an epoch, given by a scalar int64 tensor."""
+    def epoch(self, epoch, start_step):
+        """Returns the batches from `start_step` on of an epoch, given by a scalar int64 tensor."""
         order_key, example_key, batch_key = epoch_keys(self._seed, epoch)
         order_key = order_key if self._training else None
         one_by_one = (
             self._augmenter is not None and self._augmenter.augmentation.changes_single_images
         )
         if self._arrays is not None and not one_by_one:
-            dataset = self._array_batches(order_key)
+            dataset = self._array_batches(order_key, start_step)
         else:
-            dataset = self._example_batches(order_key, example_key)
+            dataset = self._example_batches(order_key, example_key, start_step)
         finish = functools.partial(self._finish, batch_key)
-        return dataset.enumerate().map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+        steps = tf.data.Dataset.range(tf.cast(start_step, tf.int64), tf.int64.max)
+        batches = tf.data.Dataset.zip((steps, dataset))
+        return batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def _array_batches(self, order_key):
+    def _array_batches(self, order_key, start_step):
         """Yields unaugmented batches from memory, one gather for each and no single examples."""
         images, labels = self._arrays
-        size, num_examples = self._batch_size, self._num_examples
-        order = tf.range(num_examples, dtype=tf.int64)
+        size = self._batch_size
+        order = tf.range(labels.shape[0], dtype=tf.int64)
         if order_key is not None:
             order = tf.random.experimental.stateless_shuffle(order, order_key)
+        order = self._share.of_order(order)
 
         def load(step):
             rows = order[step * size : (step + 1) * size]
@@ -218,10 +250,10 @@ class _EpochReader:
                 rows = tf.ensure_shape(rows, (size,))
             return self._preprocess.resize(tf.gather(images, rows)), tf.gather(labels, rows)
 
-        steps = tf.data.Dataset.range(self.num_batches)
+        steps = tf.data.Dataset.range(tf.cast(start_step, tf.int64), self.num_batches)
         return steps.map(load, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def _example_batches(self, order_key, example_key):
+    def _example_batches(self, order_key, example_key, start_step):
         """Yields batches of examples that were loaded, resized and augmented one by one."""
 
         def load(position, example):
@@ -230,7 +262,8 @@ class _EpochReader:
             key = tf.random.fold_in(example_key, tf.cast(position, tf.int32))
             return self._augmenter.example(example["image"], key), example["label"]
 
-        examples = self._source.examples(self._split, order_key).enumerate()
+        share = dataclasses.replace(self._share, skip=start_step * self._batch_size)
+        examples = share.numbered(self._source.examples(self._split, order_key, share))
         examples = examples.map(load, num_parallel_calls=tf.data.AUTOTUNE)
         return examples.batch(self._batch_size, drop_remainder=self._drop_remainder)
 
@@ -239,7 +272,8 @@ class _EpochReader:
         images, labels = batch
         labels = tf.one_hot(labels, self._num_classes, dtype=tf.float32)
         if self._augmenter is not None:
-            key = tf.random.fold_in(batch_key, tf.cast(step, tf.int32))
+            number = step * self._share.num_shards + self._share.shard
+            key = tf.random.fold_in(batch_key, tf.cast(number, tf.int32))
             images = self._augmenter.batch(images, tf.random.fold_in(key, 0))
             images, labels = self._augmenter.mix(images, labels, tf.random.fold_in(key, 1))
         return self._preprocess.normalise(images), labels

@@ -139,6 +139,10 @@ class FolderClouds(CloudSource):
         labels = {split: numbers for split, (_, numbers) in files.items()}
         super().__init__(str(path), labels, names, len(names), skip_corrupt)
 
+    def files(self, split):
+        """Returns the paths (list of str) of a split's files."""
+        return self._files[split]
+
     def cloud(self, split, index):
         return read_points(self._files[split][index], self._num_samples)
 

@@ -5,7 +5,7 @@
     metrics.csv          one row per epoch
     training_curve.png   loss and accuracy of every epoch
     logs/                for TensorBoard
-    checkpoint/          what `--resume` needs: weights, optimiser, epoch, history
+    checkpoint/          what `--resume` needs: weights, optimiser, position, history
 
 Every file is written under a temporary name, flushed to the disk and renamed, so a full disk,
 a crash or an interruption leaves the previous version in place.
@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,25 @@ from zoo.errors import ZooError
 from zoo.training_curve import draw_training_curve
 
 RUN_FILE = "config.json"
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is.
+
+    Attributes:
+        epoch: int, number of finished epochs.
+        history: dict of lists with one value per finished epoch.
+        step: int, finished steps of the epoch after these.
+        epoch_seconds: float, wall time of these steps.
+        epoch_learning_rate: float, the rate of their first; None if there are none.
+    """
+
+    epoch: int = 0
+    history: dict = field(default_factory=dict)
+    step: int = 0
+    epoch_seconds: float = 0.0
+    epoch_learning_rate: float | None = None
 
 
 class RunFolder:
@@ -99,37 +119,39 @@ class RunFolder:
             raise ZooError(f"{str(path)!r} is not a readable run folder: {error}.") from error
         return cls(path, config)
 
-    def save_state(self, model, epoch: int, history: dict):
+    def save_state(self, model, position: Position, metrics=()):
         """Writes what `--resume` needs, as one file.
 
         Args:
             model: compiled `keras.Model` with a built optimiser.
-            epoch: int, number of finished epochs.
-            history: dict of lists with one value per finished epoch.
+            position: `Position`.
+            metrics: sequence of numpy arrays, the variables of the metrics in the middle of an
+                epoch; none at its start.
         """
         arrays = {
             f"{kind}/{i}": variable.numpy()
             for kind, variables in _variables(model)
             for i, variable in enumerate(variables)
         }
-        progress = json.dumps({"epoch": epoch, "history": history})
+        arrays |= {f"metrics/{i}": value for i, value in enumerate(metrics)}
+        told = np.array(json.dumps(asdict(position)))
         with replaced_atomically(self.state_path) as path, open(path, "wb") as file:
-            np.savez(file, progress=np.array(progress), **arrays)
+            np.savez(file, progress=told, **arrays)
 
-    def load_state(self, model) -> tuple[int, dict]:
-        """Restores the last finished epoch into a compiled model with a built optimiser.
+    def load_state(self, model) -> tuple[Position, list]:
+        """Restores the last checkpoint into a compiled model with a built optimiser.
 
         Returns:
-            The number of finished epochs and the history; `(0, {})` if none was finished.
+            How far it is, and the variables of the metrics there, see `save_state`.
 
         Raises:
             ZooError: If the checkpoint is not from this model.
         """
         if not self.state_path.exists():
-            return 0, {}
+            return Position(), []
         with np.load(self.state_path, allow_pickle=False) as arrays:
             for kind, variables in _variables(model):
-                stored = [arrays[f"{kind}/{i}"] for i in range(_count(arrays, kind))]
+                stored = _stored(arrays, kind)
                 expected = [tuple(v.shape) for v in variables]
                 if [value.shape for value in stored] != expected:
                     raise ZooError(
@@ -138,15 +160,14 @@ class RunFolder:
                     )
                 for variable, value in zip(variables, stored, strict=True):
                     variable.assign(value)
-        return self.finished_epochs()
+            return Position(**json.loads(str(arrays["progress"]))), _stored(arrays, "metrics")
 
-    def finished_epochs(self) -> tuple[int, dict]:
-        """Returns the number of epochs in the checkpoint and their history, `(0, {})` if none."""
+    def position(self) -> Position:
+        """Returns how far the checkpoint is; at the start without one."""
         if not self.state_path.exists():
-            return 0, {}
+            return Position()
         with np.load(self.state_path, allow_pickle=False) as arrays:
-            progress = json.loads(str(arrays["progress"]))
-        return progress["epoch"], progress["history"]
+            return Position(**json.loads(str(arrays["progress"])))
 
     def save_model(self, model):
         """Writes model.keras: architecture and weights, without the optimiser."""
@@ -186,5 +207,7 @@ def _variables(model):
     return ("model", model.variables), ("optimizer", model.optimizer.variables)
 
 
-def _count(arrays, kind):
-    return sum(name.startswith(f"{kind}/") for name in arrays.files)
+def _stored(arrays, kind):
+    """Returns the arrays of one kind in their order."""
+    count = sum(name.startswith(f"{kind}/") for name in arrays.files)
+    return [arrays[f"{kind}/{i}"] for i in range(count)]

@@ -9,6 +9,7 @@ from zoo.errors import ZooError
 from zoo.example_pipeline import ExamplePipeline, Split
 from zoo.text_files import read_labelled, read_text
 from zoo.text_masking import hide_words
+from zoo.text_tfds import open_stored_texts, stored_labelled, stored_windows
 
 HELD_OUT_SHARE = 10  # the last tenth
 
@@ -25,11 +26,14 @@ def masked_language_pipeline(config, source_spec, *, skip_corrupt=False):
 
     The last tenth of the text is the split "validation". An example is a window of the text,
     `config.example_length` tokens; in training each window is shifted by a random part of its
-    length. 15 % of its words are hidden, see `zoo.text_masking.hide_words`.
+    length. 15 % of its words are hidden, see `zoo.text_masking.hide_words`. A corpus of TensorFlow
+    Datasets keeps its own splits and is read anew in every epoch, see
+    `zoo.text_tfds.stored_windows`.
 
     Args:
         config: `MaskedLanguageConfig`.
-        source_spec: path of a UTF-8 text file, or of a folder of .txt files.
+        source_spec: path of a UTF-8 text file, or of a folder of .txt files; or the name of a
+            data set, such as "lm1b" or "wiki40b/en:train[:1%]", see `zoo.tfds_source`.
         skip_corrupt: bool. Leave out files of a folder that are not UTF-8.
 
     Returns:
@@ -42,6 +46,9 @@ def masked_language_pipeline(config, source_spec, *, skip_corrupt=False):
     def open_splits():
         _require_tokenizer(tokenizer)
         num_bytes = config.example_length - tokenizer.num_added
+        data = open_stored_texts(source_spec)
+        if data is not None:
+            return stored_windows(data, num_bytes, tokenizer)
         text = read_text(source_spec, skip_corrupt=skip_corrupt)
         held_out = len(text) // HELD_OUT_SHARE
         if held_out < num_bytes or num_bytes < 1:
@@ -62,10 +69,14 @@ class LabelledTextPipeline(ExamplePipeline):
 
     Args:
         config: `TextClassifierConfig`.
-        source_spec: folder or file of labelled texts, see `zoo.text_files.read_labelled`.
-        skip_corrupt: bool. Leave out lines that are wrong or too long.
+        source_spec: folder or file of labelled texts, see `zoo.text_files.read_labelled`; or the
+            name of a data set, such as "glue/sst2" or "imdb_reviews", see `zoo.tfds_source`.
+        skip_corrupt: bool. Leave out, and count, texts that are wrong or too long.
         class_names: names of the classes; None: known once the data is read, if it has as many
             as the model.
+
+    Attributes:
+        skipped: tuple of str, what was left out, and why.
     """
 
     def __init__(self, config, source_spec, skip_corrupt=False, class_names=None):
@@ -76,14 +87,17 @@ class LabelledTextPipeline(ExamplePipeline):
         self.skip_corrupt = skip_corrupt
 
     def read(self):
-        """Returns the labelled texts of each split and the names of the classes."""
+        """Returns the labelled texts of each split, the names of the classes, what is left out."""
         _require_tokenizer(self.preprocess)
         length = self.config.example_length
         fitting = BytesTokenizer(length, self.preprocess.adds_special_tokens)
+        data = open_stored_texts(self.source_spec)
+        if data is not None:
+            return stored_labelled(data, fitting.check, skip_corrupt=self.skip_corrupt)
         return read_labelled(self.source_spec, fitting.check, skip_corrupt=self.skip_corrupt)
 
     def _read(self):
-        texts, names = self.read()
+        texts, names, self.skipped = self.read()
         num_classes = self.config.num_classes
         if len(names) > num_classes:
             raise ZooError(
@@ -106,7 +120,7 @@ def text_classifier_pipeline(config, source_spec, *, skip_corrupt=False):
 
 def with_classes_of_the_data(config, pipeline):
     """Returns the configuration and the pipeline for as many classes as the data has."""
-    _, names = pipeline.read()
+    _, names, _ = pipeline.read()
     config = dataclasses.replace(config, num_classes=len(names))
     return config, LabelledTextPipeline(config, pipeline.source_spec, pipeline.skip_corrupt, names)
 

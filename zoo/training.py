@@ -1,6 +1,7 @@
 """Trains a model of the zoo on its data, and evaluates it."""
 
 import contextlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zoo.distribution import (
 )
 from zoo.errors import ZooError
 from zoo.fit import EVALUATION_BATCH, data_errors_named, fit, held_out_split, steps_per_epoch
+from zoo.mid_epoch import CHECKPOINT_MINUTES
 from zoo.optimizers import build_optimizer
 from zoo.recipes import RECIPES
 from zoo.run_folder import RunFolder
@@ -71,6 +73,7 @@ def train(
     skip_corrupt: bool = False,
     precision: str | None = None,
     jit_compile: bool | str = "auto",
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
     console: Console | None = None,
     **recipe_settings,
 ) -> RunResult:
@@ -90,12 +93,15 @@ def train(
         overrides: fields of the model's configuration to change.
         seed: int, of the initial weights, the order and the augmentation; 0 by default.
         strategy: "auto", "one_device", "mirrored" or "tpu", see `zoo.distribution`.
-        resume: bool. Continue the run in `out` after its last finished epoch. Settings that
+        resume: bool. Continue the run in `out` after its last checkpoint. Settings that
             are not given are those of the run; one that is given and differs is an error.
         skip_corrupt: bool. Leave out images that cannot be read instead of stopping.
         precision: "float32" (default) or "mixed_bfloat16", which computes in bfloat16 and
             keeps the weights in float32.
         jit_compile: "auto", True or False, as in `keras.Model.compile`.
+        checkpoint_minutes: float, at least 0. There is a checkpoint after each epoch, and so
+            often inside of one; 0: after each step. A checkpoint holds the weights, the
+            optimiser, the averages of weights, the position in the data and the metrics so far.
         console: where the progress goes; standard output by default.
         **recipe_settings: fields of `zoo.recipe.Recipe` to change, such as `epochs=3`.
 
@@ -106,8 +112,14 @@ def train(
         ZooError: If a setting is wrong, the data cannot be read, the run folder exists (or,
             with `resume`, does not), the disk is full, or the loss becomes NaN or infinite.
             What was written before stays.
-        TrainingInterrupted: After Ctrl-C. The last finished epoch is kept.
+        TrainingInterrupted: After Ctrl-C or SIGTERM. All steps are kept, the running one
+            included; a second Ctrl-C stops at once and keeps what was written before.
     """
+    if not 0 <= checkpoint_minutes < math.inf:
+        raise ZooError(
+            "`checkpoint_minutes` must be a number of at least 0. "
+            f"Received: checkpoint_minutes={checkpoint_minutes}."
+        )
     path = Path(out) if out is not None else Path("runs") / name
     given = {
         "data": data,
@@ -127,7 +139,7 @@ def train(
     entry = _build_compiled(settings, strategy, resolve_jit_compile(jit_compile, strategy), resume)
     if not resume:
         folder = RunFolder.create(path, run_config(settings, entry))
-    history = fit(entry, settings, folder, console or Console())
+    history = fit(entry, settings, folder, console or Console(), checkpoint_minutes)
     return _result(entry, settings, folder, history)
 
 

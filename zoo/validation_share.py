@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from zoo.epochs import WHOLE
 from zoo.errors import ZooError
-from zoo.example_pipeline import ExamplePipeline, Split
+from zoo.example_pipeline import ExamplePipeline, Split, Stream
 from zoo.image_arrays import ImageSource, array_examples
 from zoo.pipeline import Pipeline
 
@@ -60,12 +61,26 @@ def _with_examples_held_out(pipeline, share):
 
 
 def _subset(split, rows):
+    if isinstance(split, Stream):
+        return _stream_subset(split, rows)
     rows = tf.constant(rows, tf.int64)
 
     def example(index, key, training):
         return split.example(rows[index], key, training)
 
     return Split(rows.shape[0], example)
+
+
+def _stream_subset(stream, rows):
+    is_there = np.zeros(stream.num_examples, bool)
+    is_there[rows] = True
+
+    def stored():
+        there = tf.constant(is_there)
+        numbered = stream.stored().enumerate().filter(lambda number, _: there[number])
+        return numbered.map(lambda _, example: example)
+
+    return Stream(len(rows), stored, stream.example, stream.shuffle_buffer)
 
 
 class _HeldOutSource(ImageSource):
@@ -101,7 +116,7 @@ class _HeldOutSource(ImageSource):
     def arrays(self, split):
         return self._arrays[split] if split in self._arrays else self._source.arrays(split)
 
-    def examples(self, split, shuffle_key=None):
+    def examples(self, split, shuffle_key=None, share=WHOLE):
         if split in self._arrays:
-            return array_examples(self._arrays[split], shuffle_key)
-        return self._source.examples(split, shuffle_key)
+            return array_examples(self._arrays[split], shuffle_key, share)
+        return self._source.examples(split, shuffle_key, share)

@@ -31,9 +31,12 @@ def wav(tmp_path):
     return path
 
 
-def test_wav_of_16_bits_is_decoded_by_tensorflow_into_mono(wav, monkeypatch):
-    monkeypatch.setattr(audio_decoding, "_decoded_by_soundfile", lambda *_: pytest.fail("used"))
+def test_wav_of_16_bits_needs_no_library_and_is_the_same(wav, monkeypatch):
+    with_library, _ = read_sound(wav)
+    monkeypatch.setattr(audio_decoding, "_has_soundfile", lambda: False)
     waveform, rate = read_sound(wav)
+    np.testing.assert_array_equal(waveform, with_library)
+    np.testing.assert_array_equal(read_sound(wav, 0.1, 0.3)[0], waveform[800:2400])
     assert (rate, waveform.dtype, waveform.shape) == (8000, np.float32, (4000,))
     np.testing.assert_allclose(waveform, stereo().mean(axis=1), atol=1e-4)
 
@@ -85,7 +88,7 @@ def test_the_decoder_in_use_is_said_once(caplog):
 def test_without_a_library_the_file_and_the_remedy_are_named(tmp_path, monkeypatch, content):
     decoder_in_use.cache_clear()
     monkeypatch.setattr(audio_decoding, "has_compiled_operations", lambda: False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(audio_decoding, "_has_soundfile", lambda: False)
     (tmp_path / "a.flac").write_bytes(content)
     with pytest.raises(ZooError, match=r"a.flac: all but WAV of 16 bits needs .*soundfile, pip"):
         read_sound(tmp_path / "a.flac")

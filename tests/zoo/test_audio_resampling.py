@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.audio_resampling import can_resample, resample, resampled_length
+from zoo.audio_resampling import can_resample, resample, resample_array, resampled_length
 
 
 def tones(times, frequencies=(60.0, 433.0, 1950.0)):
@@ -23,6 +23,16 @@ def test_tones_stay_what_they_are(rate_in, rate_out):
     expected = tones(np.arange(len(outputs)) / rate_out)
     inside = slice(len(outputs) // 10, -len(outputs) // 10)
     np.testing.assert_allclose(outputs[inside], expected[inside], atol=2e-4)
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [*PAIRS, (8000, 8000), (96000, 44100), (4, 3)])
+@pytest.mark.parametrize("length", [1, 37, 5003])
+def test_arrays_are_resampled_as_tensors_are(random, rate_in, rate_out, length):
+    sound = random.normal(size=length).astype("float32")
+    expected = resample(tf.constant(sound), rate_in, rate_out).numpy()
+    outputs = resample_array(sound, rate_in, rate_out)
+    assert outputs.dtype == np.float32 and outputs.shape == expected.shape
+    np.testing.assert_allclose(outputs, expected, atol=2e-6)
 
 
 def test_what_the_new_rate_cannot_hold_is_taken_away():

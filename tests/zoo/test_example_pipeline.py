@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from zoo.augment import Augmentation
 from zoo.errors import ZooError
-from zoo.example_pipeline import ExamplePipeline, Split
+from zoo.example_pipeline import ExamplePipeline, Split, Stream
 
 
 def example(index, key, training):
@@ -57,6 +57,60 @@ def test_epochs_depend_on_seed_and_number_only():
     assert not np.array_equal(other, second)
     endless = numbers.batches("train", 3, training=True, seed=5, epoch=0, repeat=True).take(6)
     np.testing.assert_array_equal(epoch_of(endless)[0], np.concatenate([first, second]))
+
+
+def test_an_epoch_goes_on_from_any_step_without_making_what_lies_before():
+    made = []
+
+    def counted(index, key, training):
+        made.append(tf.numpy_function(lambda i: seen.append(int(i)) or i, [index], tf.int64))
+        return example(index, key, training)[0], tf.ensure_shape(made[-1], ())
+
+    seen = []
+    numbers = ExamplePipeline("numbers", lambda: {"train": Split(7, counted)}, preprocess=None)
+
+    def batches(**settings):
+        return numbers.batches("train", 2, training=True, seed=3, epoch=2, **settings)
+
+    whole = epoch_of(batches())
+    seen.clear()
+    rest = epoch_of(batches(start_step=2))
+    assert sorted(seen) == sorted(whole[1][4:])
+    np.testing.assert_array_equal(rest, np.array(whole)[:, 4:])
+
+
+def streamed(size=9, buffer=4):
+    def stored():
+        return tf.data.Dataset.range(size)
+
+    stream = Stream(size, stored, example, buffer)
+    return ExamplePipeline("stream", lambda: {"train": stream}, preprocess=None)
+
+
+@pytest.mark.parametrize("global_seed", [0, 5])
+def test_a_stream_depends_on_seed_and_epoch_alone(global_seed):
+    settings = {"training": True, "seed": 3}
+    tf.random.set_seed(1)
+    whole = np.array(epoch_of(streamed().batches("train", 2, **settings, epoch=1)))
+    tf.random.set_seed(global_seed)
+    endless = streamed().batches("train", 2, **settings, epoch=0, repeat=True)
+    np.testing.assert_array_equal(epoch_of(endless.skip(5).take(5)), whole)
+    rest = streamed().batches("train", 2, **settings, epoch=1, start_step=3)
+    np.testing.assert_array_equal(epoch_of(rest), whole[:, 6:])
+    share = streamed().batches("train", 2, **settings, epoch=1, num_shards=2, shard=1)
+    np.testing.assert_array_equal(epoch_of(share), whole[:, 1::2])
+    assert sorted(whole[1]) == list(range(9)) != list(whole[1])
+    assert epoch_of(streamed().batches("train", 2))[1].tolist() == list(range(9))
+
+
+def test_workers_share_an_epoch():
+    numbers, _ = pipeline()
+    settings = {"training": True, "seed": 3, "epoch": 2}
+    whole = np.array(epoch_of(numbers.batches("train", 2, **settings)))
+    shares = [numbers.batches("train", 2, **settings, num_shards=2, shard=i) for i in range(2)]
+    assert [len(share) for share in shares] == [2, 2]
+    for shard, share in enumerate(shares):
+        np.testing.assert_array_equal(epoch_of(share), whole[:, shard::2])
 
 
 def test_remainder_is_dropped_on_request():

@@ -1,6 +1,7 @@
 """Where images come from: digits, .npz files, folders, TensorFlow Datasets; and bad input."""
 
 import os
+import pathlib
 from types import SimpleNamespace
 
 import keras
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo import image_arrays
 from zoo.errors import ZooError
 from zoo.image import image_pipeline
+from zoo.image_folder import decoded_until_corrupt
 from zoo.image_sources import open_source
 from zoo.image_tfds import TfdsSource
 from zoo.pipeline import data_error
@@ -251,6 +254,25 @@ def folder_with_a_late_corrupt_file(folder):
     write_images(folder / "train" / "cat", 1, first=0, shape=(9, 8, 3))
     (folder / "train" / "dog" / "12.png").write_bytes(b"no image")
     return folder
+
+
+@pytest.mark.parametrize("corrupt", [0, 4, 7])
+def test_a_stream_ends_at_the_corrupt_file_wherever_it_is(corrupt, tmp_path):
+    paths = []
+    for number in range(8):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(tf.io.encode_png(pixels(number, 6 + number % 2, 5, 3)).numpy())
+        paths.append(str(path))
+    pathlib.Path(paths[corrupt]).write_bytes(b"no picture")
+    files, key = (paths, np.arange(8)), tf.constant([3, 5])
+    order = list(image_arrays.order(8, key).as_numpy_iterator())
+    told = list(decoded_until_corrupt(files, key).as_numpy_iterator())
+    assert [path.decode() for path, *_ in told] == [paths[row] for row in order]
+    assert [label for *_, label in told] == order
+    readable = [bool(is_readable) for _, _, is_readable, _ in told]
+    assert readable.index(False) == order.index(corrupt)
+    for row, (_, image, *_) in zip(order[: order.index(corrupt)], told, strict=False):
+        np.testing.assert_array_equal(image, pixels(row, 6 + row % 2, 5, 3))
 
 
 def test_data_error_names_the_file_behind_an_error_of_fit(folder_with_a_late_corrupt_file):

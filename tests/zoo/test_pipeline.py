@@ -14,6 +14,7 @@ from zoo.image import image_pipeline
 NUM_TRAIN, NUM_CLASSES = 13, 4
 CONFIG = SimpleNamespace(image_shape=(6, 5, 1), num_classes=NUM_CLASSES)
 STRONG = Augmentation(max_shift=0.2, flip=True, erase=0.5, mix_up=0.3, cut_mix=1.0)
+CROPS = Augmentation(random_resized_crop=(0.3, 1.0))
 SINGLE = Augmentation(random_resized_crop=(0.3, 1.0), rand_augment=(1, 5.0), flip=True)
 
 
@@ -142,6 +143,63 @@ def test_repeat_goes_on_with_the_next_epoch(source, request):
     assert_same(endless.skip(3).take(3), collect(batches(epoch=5)))
 
 
+@pytest.mark.parametrize(
+    ("source", "augmentation"),
+    [("pipeline", STRONG), ("pipeline", None), ("pipeline", CROPS), ("streamed", CROPS)],
+)
+def test_an_epoch_goes_on_from_any_step(source, augmentation, request):
+    def batches(**settings):
+        settings |= {"training": True, "augmentation": augmentation}
+        return request.getfixturevalue(source).batches("train", 5, epoch=4, **settings)
+
+    whole = list(batches())
+    rest = batches(start_step=1)
+    assert len(rest) == len(list(rest)) == 2
+    for ours, expected in zip(rest, whole[1:], strict=True):
+        for a, b in zip(ours, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+    endless = batches(start_step=2, repeat=True)
+    assert_same(endless.take(1), [array.numpy() for array in whole[2]])
+    following = request.getfixturevalue(source).batches(
+        "train", 5, epoch=5, training=True, augmentation=augmentation
+    )
+    assert_same(endless.skip(1).take(3), collect(following))
+    assert len(list(batches(start_step=3))) == 0
+
+
+def test_images_of_passed_steps_are_not_read(tmp_path, streamed):
+    files = sorted((tmp_path / "images" / "train").glob("*/*.png"))
+    rest = streamed.batches("train", 5, epoch=0, start_step=2)
+    streamed.num_examples("train")
+    for file in files[:10]:
+        file.unlink()
+    assert len(collect(rest)[1]) == 3
+
+
+@pytest.mark.parametrize("source", ["pipeline", "streamed"])
+def test_workers_share_an_epoch(source, request):
+    def batches(**settings):
+        settings |= {"training": True, "augmentation": CROPS, "epoch": 1}
+        return request.getfixturevalue(source).batches("train", 2, **settings)
+
+    images, labels = collect(batches())
+    for shard, size in enumerate((5, 4, 4)):
+        share = batches(num_shards=3, shard=shard)
+        assert len(share) == len(list(share)) == -(-size // 2)
+        assert_same(share, (images[shard::3], labels[shard::3]))
+        rest = batches(num_shards=3, shard=shard, start_step=1)
+        assert_same(rest, (images[shard::3][2:], labels[shard::3][2:]))
+
+
+def test_workers_draw_differently(tmp_path):
+    same = np.tile(np.random.default_rng(0).integers(0, 256, (1, 6, 5, 1)), (8, 1, 1, 1))
+    np.savez(tmp_path / "same.npz", x_train=same, y_train=np.arange(8) % 4)
+    pipeline = image_pipeline(CONFIG, tmp_path / "same.npz")
+    settings = {"training": True, "augmentation": STRONG, "epoch": 1, "num_shards": 2}
+    one, other = (collect(pipeline.batches("train", 4, **settings, shard=i))[0] for i in range(2))
+    assert np.abs(one - other).max() > 0.1
+
+
 def test_streamed_examples_are_each_shown_once(streamed):
     plain, labels = collect(streamed.batches("train", 5))
     shuffled, shuffled_labels = collect(streamed.batches("train", 5, training=True))
@@ -197,8 +255,24 @@ def test_an_unknown_split_is_an_error(pipeline):
         pipeline.batches("validation", 5)
 
 
-@pytest.mark.parametrize(("name", "value"), [("batch_size", 0), ("seed", -1), ("seed", 2**31)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 0),
+        ("seed", -1),
+        ("seed", 2**31),
+        ("start_step", -1),
+        ("start_step", 1),  # of which epoch?
+        ("num_shards", 0),
+        ("shard", -1),
+    ],
+)
 def test_batches_reject_what_is_out_of_range(pipeline, name, value):
     settings = {"batch_size": 5, name: value}
     with pytest.raises(ValueError, match=f"`{name}` must be.*Received"):
         pipeline.batches("train", **settings)
+
+
+def test_an_epoch_cannot_start_behind_its_end(pipeline):
+    with pytest.raises(ValueError, match="`start_step` must be at most 3.*start_step=4"):
+        pipeline.batches("train", 5, epoch=0, start_step=4)

@@ -9,7 +9,7 @@ import pytest
 
 from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
-from zoo.run_folder import RunFolder
+from zoo.run_folder import Position, RunFolder
 from zoo.runs import load_run
 
 HISTORY = {
@@ -86,24 +86,43 @@ def test_open_refuses_what_is_not_a_run_folder(tmp_path):
 def test_state_restores_weights_optimizer_dropout_and_history(folder):
     model = compiled_model(seed=1)
     fit_one_epoch(model)
-    folder.save_state(model, 2, HISTORY)
+    folder.save_state(model, Position(2, HISTORY))
     fit_one_epoch(model)
     restored = compiled_model(seed=2)
-    assert folder.load_state(restored) == (2, HISTORY)
+    assert folder.load_state(restored) == (Position(2, HISTORY), [])
     fit_one_epoch(restored)
     for ours, expected in zip(restored.variables, model.variables, strict=True):
         np.testing.assert_array_equal(ours.numpy(), expected.numpy())
 
 
 def test_state_of_another_model_is_refused(folder):
-    folder.save_state(compiled_model(seed=1), 2, HISTORY)
+    folder.save_state(compiled_model(seed=1), Position(2, HISTORY))
     with pytest.raises(ZooError, match="is not from this model: the shapes of its model variables"):
         folder.load_state(compiled_model(seed=1, width=4))
 
 
-def test_no_state_is_no_finished_epoch(folder):
-    assert folder.load_state(compiled_model(seed=1)) == (0, {})
-    assert folder.finished_epochs() == (0, {})
+def test_state_in_mid_epoch_has_step_time_and_metrics(folder):
+    position = Position(2, HISTORY, step=5, epoch_seconds=1.5, epoch_learning_rate=0.001)
+    metrics = [np.float32(3.5), np.arange(12, dtype="float32")]
+    folder.save_state(compiled_model(seed=1), position, metrics)
+    found, stored = folder.load_state(compiled_model(seed=2))
+    assert found == folder.position() == position
+    for ours, expected in zip(stored, metrics, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_state_of_an_earlier_version_is_at_the_start_of_an_epoch(folder):
+    folder.save_state(compiled_model(seed=1), Position(2, HISTORY))
+    with np.load(folder.state_path) as arrays:
+        arrays = dict(arrays)
+    arrays["position"] = np.array(json.dumps({"epoch": 2, "history": HISTORY}))
+    np.savez(folder.state_path, **arrays)
+    assert folder.load_state(compiled_model(seed=2)) == (Position(2, HISTORY), [])
+
+
+def test_no_state_is_no_progress(folder):
+    assert folder.load_state(compiled_model(seed=1)) == (Position(), [])
+    assert folder.position() == Position(0, {}, 0)
 
 
 def test_saved_model_needs_no_optimizer_and_no_zoo(folder):
@@ -141,7 +160,7 @@ def test_curve_is_a_picture(folder):
 @pytest.mark.parametrize(
     ("write", "name"),
     [
-        (lambda folder: folder.save_state(compiled_model(2), 2, HISTORY), "checkpoint/state.npz"),
+        (lambda folder: folder.save_state(compiled_model(2), Position()), "checkpoint/state.npz"),
         (lambda folder: folder.save_model(compiled_model(2)), "model.keras"),
         (lambda folder: folder.save_metrics(HISTORY), "metrics.csv"),
         (lambda folder: folder.draw_curve(HISTORY), "training_curve.png"),

@@ -128,6 +128,7 @@ def test_no_file_is_opened_before_it_is_needed(tmp_path):
     ("content", "message"),
     [
         (b"", "UTF-8 file, or a folder of .txt files .*an empty file"),
+        (b" \n" * 999, "UTF-8 file, or a folder of .txt files .*an empty file"),
         (b"short text", r"at least 120 bytes for windows of 12 tokens .*with 10 bytes"),
         (b"ab\xffcd" * 99, "must be valid UTF-8. Received: .*, with an invalid byte at 2"),
     ],
@@ -148,6 +149,14 @@ def test_a_vocabulary_that_was_not_released_reads_no_text(text_file):
         assert pipeline.preprocess is None
         with pytest.raises(ZooError, match="must have a vocabulary to read text"):
             pipeline.num_examples("train")
+
+
+def test_labels_that_only_other_splits_have_are_left_out_and_counted(labelled_folder):
+    (labelled_folder / "dev.tsv").write_text("some text\tperhaps\nmore\tyes\n")
+    pipeline = text_classifier_pipeline(CLASSIFIER, labelled_folder, skip_corrupt=True)
+    assert pipeline.num_examples("validation") == 1
+    (reason,) = pipeline.skipped
+    assert "'perhaps' in" in reason and "dev.tsv line 1" in reason
 
 
 def test_labelled_sentences_become_padded_ids_and_one_hot_labels(labelled_folder):
@@ -207,3 +216,55 @@ def test_an_unknown_label_and_a_folder_without_train_are_named(labelled_folder, 
     (tmp_path / "empty.tsv").write_text("\n")
     with pytest.raises(ZooError, match="at least one line"):
         text_classifier_pipeline(CLASSIFIER, tmp_path / "empty.tsv").num_examples("train")
+
+
+def test_a_table_has_its_columns_by_name(tmp_path):
+    (tmp_path / "train.csv").write_bytes(
+        b'\xef\xbb\xbfid, Label ,text\r\n1,no,"one, ""two""\nthree"\r\n2,yes,caf\xc3\xa9\r\n'
+    )
+    (tmp_path / "valid.csv").write_text("sentence,label\nsome text,yes\n")
+    pipeline = text_classifier_pipeline(dataclasses.replace(CLASSIFIER, window=20), tmp_path)
+    inputs, labels = examples(pipeline.batches("train", 3))
+    assert [text_of(row) for row in inputs["token_ids"]] == ['one, "two"\nthree', "café"]
+    np.testing.assert_array_equal(labels, [[1, 0], [0, 1]])
+    assert pipeline.class_names == ("no", "yes") and pipeline.num_examples("validation") == 1
+
+
+BAD_TABLES = {
+    b"text,lable\na,b\n": "columns text or sentence, and label. Received: .*with text, lable",
+    b"": "columns text or sentence, and label. Received: .*no line",
+    b"text,label\n": "at least one line",
+    b"text,label\nfine,yes\n,no\nok,no\n": "line 3: A text must not be empty",
+    b"text,label\nfine,yes\nbad\nok,no\n": "line 3: A text must have a label",
+    b"text,label\nfine,yes\nb\xffd,no\nok,no\n": "line 3: A text must be valid UTF-8",
+}
+
+
+@pytest.mark.parametrize("content", BAD_TABLES)
+def test_a_bad_table_is_named_or_its_line_left_out(tmp_path, content):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    with pytest.raises(ZooError, match=BAD_TABLES[content]) as caught:
+        text_classifier_pipeline(CLASSIFIER, path).num_examples("train")
+    assert "\n" not in str(caught.value)
+    if "line 3" in BAD_TABLES[content]:
+        pipeline = text_classifier_pipeline(CLASSIFIER, path, skip_corrupt=True)
+        assert pipeline.num_examples("train") == 2
+        (reason,) = pipeline.skipped
+        assert "bad.csv line 3" in reason
+
+
+def test_folders_of_text_files_by_class(tmp_path):
+    files = {"train/good/a": "fine\n", "train/bad/b": "poor", "test/bad/c": "", "test/good/d": "ok"}
+    for name, text in files.items():
+        path = tmp_path / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    with pytest.raises(ZooError, match="c.txt: A text must not be empty"):
+        text_classifier_pipeline(CLASSIFIER, tmp_path).num_examples("train")
+    (tmp_path / "test/bad/c.txt").write_text("worse")
+    pipeline = text_classifier_pipeline(CLASSIFIER, tmp_path)
+    assert pipeline.splits == ("train", "test") and pipeline.class_names == ("bad", "good")
+    inputs, labels = examples(pipeline.batches("train", 2))
+    assert [text_of(row) for row in inputs["token_ids"]] == ["poor", "fine"]
+    np.testing.assert_array_equal(labels, [[1, 0], [0, 1]])

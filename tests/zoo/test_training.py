@@ -157,15 +157,18 @@ def test_interrupted_and_resumed_run_gives_the_weights_of_an_uninterrupted_one(
     out = shutil.copytree(interrupted[0], tmp_path / "run")
     result = train(NAME, out=out, resume=True, console=Console(quiet=True))
     assert_equal_weights(weights(out), weights(run[0].path))
-    assert result.history["loss"] == run[0].history["loss"]
+    for name in ("loss", "accuracy", "val_loss", "learning_rate"):
+        assert result.history[name] == run[0].history[name]
     assert len((out / "metrics.csv").read_text().splitlines()) == 4
 
 
 def test_interruption_keeps_the_finished_epochs_and_says_how_to_resume(interrupted):
     out, message = interrupted
-    assert "1 of 3 epochs. Continue with: perceiver-zoo train --resume" in message
+    told = "1 of 3 epochs and 2 steps of the next. Continue with: perceiver-zoo train --resume"
+    assert told in message
     assert message.endswith(str(out))
-    assert RunFolder(out, {}).finished_epochs()[0] == 1
+    position = RunFolder(out, {}).position()
+    assert (position.epoch, position.step) == (1, 2)
     assert {"model.keras", "metrics.csv", "training_curve.png"} <= set(os.listdir(out))
 
 
@@ -252,8 +255,8 @@ def test_nan_loss_stops_at_its_step_and_keeps_the_last_good_epoch(data, tmp_path
     message = r"became (nan|inf) at step 5 \(epoch 2, step 2 of 3\). Kept in .*: epoch 1"
     with pytest.raises(ZooError, match=message):
         train(NAME, data=data, out=out, **PLAIN, **exploding)
-    epoch, history = RunFolder(out, {}).finished_epochs()
-    assert epoch == len(history["loss"]) == 1
+    position = RunFolder(out, {}).position()
+    assert position.epoch == len(position.history["loss"]) == 1
     assert all(np.isfinite(w).all() for w in weights(out))
     assert (out / "training_curve.png").exists()
 

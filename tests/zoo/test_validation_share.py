@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.errors import ZooError
-from zoo.example_pipeline import ExamplePipeline, Split
+from zoo.example_pipeline import ExamplePipeline, Split, Stream
 from zoo.image import ImagePreprocess
 from zoo.image_arrays import ArraySource
 from zoo.pipeline import Pipeline
@@ -54,6 +54,22 @@ def test_examples_of_any_kind_are_held_out():
     }
     assert len(found["validation"]) == 3
     assert sorted(found["train"] + found["validation"]) == list(range(10))
+
+
+def test_examples_of_a_stream_are_held_out():
+    def example(number, key, training):
+        return tf.cast(number, tf.float32), tf.constant(training)
+
+    stream = Stream(10, lambda: tf.data.Dataset.range(10), example, 4)
+    pipeline = ExamplePipeline("numbers", lambda: {"train": stream}, None)
+    split = with_validation_split(pipeline, 0.3)
+    found = {
+        name: [int(n) for batch, _ in split.batches(name, 4, training=True) for n in batch]
+        for name in split.splits
+    }
+    assert len(found["validation"]) == split.num_examples("validation") == 3
+    assert sorted(found["train"] + found["validation"]) == list(range(10))
+    assert found["train"] != sorted(found["train"])
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1])

@@ -1,0 +1,190 @@
+"""How the files of a pipeline are decoded: by the bare library, and by the pipeline itself."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.audio_configs import AudioConfig
+from zoo.audio_files import list_sounds
+from zoo.audio_sounds import Sounds
+from zoo.clip_files import list_clips
+from zoo.clips import read_clip
+from zoo.errors import ZooError
+from zoo.image_configs import ImageClassifierConfig
+from zoo.image_folder import FolderSource, decode_image, decoded_until_corrupt
+from zoo.multimodal_configs import MultimodalAutoencoderConfig
+from zoo.point_cloud_configs import PointCloudClassifierConfig
+from zoo.point_cloud_files import MESH_SUFFIXES, read_points
+from zoo.point_cloud_sources import FolderClouds
+
+
+@dataclass(frozen=True)
+class Decoders:
+    """The files of a pipeline's training split and the two ways to decode them.
+
+    Attributes:
+        library: str, the bare one.
+        num_files: int, files of the split.
+        bare: callable from numbers of files (int numpy array) and a number of threads to a
+            callable that reads and decodes these files by the library and throws the outcome away.
+        own: callable from numbers of files to a callable that does the same as the pipeline does,
+            up to examples before augmentation: in mono, resampled, sampled, cut.
+    """
+
+    library: str
+    num_files: int
+    bare: Callable
+    own: Callable
+
+
+def decoders_of(config, pipeline) -> Decoders:
+    """Returns the decoders of a pipeline's files.
+
+    Args:
+        config: configuration of a model of the zoo.
+        pipeline: its pipeline.
+
+    Raises:
+        ZooError: if the pipeline does not decode a file for each example, or those are missing.
+    """
+    for kind, find in _KINDS.items():
+        found = find(config, pipeline) if isinstance(config, kind) else None
+        if found is not None:
+            return found
+    source = getattr(pipeline, "source", pipeline)
+    raise ZooError(
+        "A pipeline must decode a file for each example (images, sounds, point clouds or clips in "
+        "folders) to be measured beside the bare decoder. "
+        f"Received: {source.name}."
+    )
+
+
+def _images(config, pipeline):
+    if not isinstance(pipeline.source, FolderSource):
+        return None
+    paths, labels = pipeline.source.files("train")
+    paths = np.array(paths)
+
+    def bare(numbers, num_threads):
+        decoded = tf.data.Dataset.from_tensor_slices(paths[numbers]).map(
+            lambda path: decode_image(tf.io.read_file(path)), num_parallel_calls=num_threads
+        )
+        return _iterating(decoded.prefetch(num_threads), len(numbers))
+
+    def own(numbers):
+        return _iterating(
+            decoded_until_corrupt((list(paths[numbers]), labels[numbers])), len(numbers)
+        )
+
+    return Decoders("tf.io.decode_image", len(paths), bare, own)
+
+
+def _sounds(config, pipeline):
+    if not Path(pipeline.source_spec).expanduser().exists():
+        return None
+    import soundfile
+
+    sounds = list_sounds(pipeline.source_spec, config.num_classes)[0]["train"]
+
+    def decode_one(number):
+        sound = sounds[number]
+        start = sound.start or 0.0
+        with soundfile.SoundFile(sound.path) as file:
+            file.seek(round(start * file.samplerate))
+            count = -1 if sound.end is None else round((sound.end - start) * file.samplerate)
+            file.read(count, dtype="float32")
+
+    def own(numbers):
+        chosen = Sounds([sounds[number] for number in numbers], config.sample_rate)
+        dataset = tf.data.Dataset.range(len(chosen.sounds)).map(
+            chosen.waveform, num_parallel_calls=tf.data.AUTOTUNE
+        )
+        return _iterating(dataset, len(chosen.sounds))
+
+    return Decoders("soundfile", len(sounds), _threaded(decode_one), own)
+
+
+def _point_clouds(config, pipeline):
+    if not isinstance(pipeline.source, FolderClouds):
+        return None
+    import trimesh
+
+    paths = pipeline.source.files("train")
+
+    def decode_one(number):
+        if paths[number].lower().endswith(MESH_SUFFIXES):
+            trimesh.load_scene(paths[number], process=False)
+        else:
+            np.load(paths[number])
+
+    def own(numbers):
+        num_samples = pipeline.preprocess.num_mesh_samples
+        return lambda: [read_points(paths[number], num_samples) for number in numbers]
+
+    return Decoders("trimesh and NumPy", len(paths), _threaded(decode_one), own)
+
+
+def _clips(config, pipeline):
+    source = Path(pipeline.source_spec).expanduser()
+    if not source.exists():
+        return None
+    import av
+
+    paths = [path for path, _ in list_clips(source)[0]["train"]]
+    num_frames, *side, _ = config.image_shape
+
+    def decode_one(number):
+        for kind in ("video", "audio"):
+            with av.open(str(paths[number])) as container:
+                stream = getattr(container.streams, kind)[0]
+                stream.thread_type = "AUTO"
+                for frame in container.decode(stream):
+                    if frame.time is not None and frame.time >= num_frames / config.frame_rate:
+                        break
+
+    def own(numbers):
+        settings = {
+            "num_frames": num_frames,
+            "frame_rate": config.frame_rate,
+            "side": side,
+            "num_samples": config.num_audio_samples,
+            "sample_rate": config.sample_rate,
+        }
+        return lambda: [read_clip(paths[number], **settings) for number in numbers]
+
+    return Decoders("PyAV", len(paths), _threaded(decode_one), own)
+
+
+def _iterating(dataset, num_examples):
+    """Returns a callable that goes through a dataset, without a step in Python for each example."""
+    last = dataset.skip(num_examples - 1)
+
+    def iterate():
+        for _ in last:
+            pass
+
+    return iterate
+
+
+def _threaded(decode_one):
+    def bare(numbers, num_threads):
+        def decode():
+            with ThreadPoolExecutor(num_threads) as pool:
+                for _ in pool.map(decode_one, numbers):
+                    pass
+
+        return decode
+
+    return bare
+
+
+_KINDS = {
+    ImageClassifierConfig: _images,
+    AudioConfig: _sounds,
+    PointCloudClassifierConfig: _point_clouds,
+    MultimodalAutoencoderConfig: _clips,
+}

@@ -1,0 +1,172 @@
+"""How many examples a pipeline delivers in a second, beside the bare decoder of its files."""
+
+import os
+import statistics
+
+from rich.table import Table
+from rich.text import Text
+
+from zoo import benchmarking
+from zoo.benchmark_worker import Prepared
+from zoo.benchmarking import Contender
+
+BARE = "bare decoder"
+DECODING = "decoding"
+BATCHES = "batches"
+KEPT = "batches, kept in memory"
+WANTED = 0.8
+
+
+def contenders(name, data, overrides, batch_size, num_examples) -> list[Contender]:
+    """Returns what is measured, the bare decoder first.
+
+    Each runs in a process of its own and goes through as many examples of the training split in
+    a step: the bare decoder through files chosen at random, the same in each step.
+
+    Args:
+        name: str, a model of the zoo.
+        data: str, where its pipeline reads; None: its own.
+        overrides: dict of changed fields of the configuration.
+        batch_size, num_examples: ints.
+    """
+    arguments = {"name": name, "data": data, "overrides": overrides, "num_examples": num_examples}
+    batches = {**arguments, "batch_size": batch_size}
+    return [
+        Contender(BARE, prepare_bare, arguments, "reads and decodes files, on all cores"),
+        Contender(DECODING, prepare_decoding, arguments, "what the pipeline does up to examples"),
+        Contender(BATCHES, prepare_batches, {**batches, "keep": False}, "as for training"),
+        Contender(KEPT, prepare_batches, {**batches, "keep": True}, "from the second epoch on"),
+    ]
+
+
+def count_examples(name, data, overrides, most) -> tuple[int, str]:
+    """Returns how many examples a step goes through, and the library that decodes them.
+
+    Raises:
+        ZooError: if the data cannot be read, or no file is decoded for an example.
+    """
+    decoders = _decoders(name, data, overrides)
+    return min(decoders.num_files, most), decoders.library
+
+
+def num_threads() -> int:
+    """Returns the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def prepare_bare(name, data, overrides, num_examples):
+    """Prepares a step of the bare decoder, on as many threads as there are cores."""
+    decoders = _decoders(name, data, overrides)
+    return Prepared(decoders.bare(_chosen(decoders, num_examples), num_threads()), lambda: None)
+
+
+def prepare_decoding(name, data, overrides, num_examples):
+    """Prepares a step of what the pipeline does up to decoded examples, keeping nothing."""
+    keep_nothing()
+    decoders = _decoders(name, data, overrides)
+    return Prepared(decoders.own(_chosen(decoders, num_examples)), lambda: None)
+
+
+def prepare_batches(name, data, overrides, num_examples, batch_size, keep):
+    """Prepares a step of training batches: shuffled, augmented, preprocessed."""
+    from zoo.recipes import RECIPES
+    from zoo.registry import open_pipeline
+
+    if not keep:
+        keep_nothing()
+    config, pipeline = open_pipeline(name, data, **overrides)
+    batches = pipeline.batches(
+        "train",
+        batch_size,
+        training=True,
+        augmentation=RECIPES[config.recipe].augmentation,
+        epoch=0,
+    ).take(-(-num_examples // batch_size))
+
+    def step():
+        for _ in batches:
+            pass
+
+    return Prepared(step, lambda: None)
+
+
+def keep_nothing():
+    """Makes the pipelines of this process keep no decoded images and sounds in memory."""
+    from zoo import audio_sounds, image_folder
+
+    audio_sounds.MEMORY_LIMIT = image_folder.MEMORY_LIMIT = 0
+
+
+def _decoders(name, data, overrides):
+    from zoo.decoders import decoders_of
+    from zoo.registry import open_pipeline
+
+    return decoders_of(*open_pipeline(name, data, **overrides))
+
+
+def _chosen(decoders, num_examples):
+    """Returns the numbers of files chosen at random, the same in each process."""
+    import numpy as np
+
+    return np.random.RandomState(0).permutation(decoders.num_files)[:num_examples]
+
+
+def rows_of(found, num_examples):
+    """Returns the rows of a report, a dict for each contender.
+
+    Args:
+        found: list of `zoo.benchmarking.Measured`, the bare decoder first.
+        num_examples: int, of a step.
+    """
+    bare = found[0]
+    rows = []
+    for one in found:
+        if one.failure is not None:
+            rows.append({"name": one.name, "failure": one.failure})
+            continue
+        row = {
+            "name": one.name,
+            "note": one.note,
+            "examples_per_second": num_examples / one.median,
+            "processor_seconds_per_example": statistics.median(one.processor_seconds)
+            / num_examples,
+            "peak_bytes": one.peak_bytes,
+            "seconds_by_round": one.seconds,
+        }
+        if bare.failure is None:
+            row["of_bare"] = 1 / benchmarking.ratio(one, bare)
+            row["of_bare_by_processor"] = 1 / benchmarking.ratio(one, bare, "processor_seconds")
+        rows.append(row)
+    return rows
+
+
+def show(out, title, report):
+    """Prints a report as a table."""
+    out.print(Text(title, style="bold"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    for heading in ("examples/s", "of bare", "CPU time", "of bare"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold", style="dim")
+    for row in report["contenders"]:
+        if "failure" in row:
+            table.add_row(Text(row["name"]), *[""] * 4, Text(row["failure"]))
+            continue
+        shares = (row.get("of_bare"), row.get("of_bare_by_processor"))
+        shares = ["-" if share is None else f"{share:.0%}" for share in shares]
+        cpu = f"{1e3 * row['processor_seconds_per_example']:.3f} ms"
+        rate = f"{row['examples_per_second']:,.0f}"
+        table.add_row(Text(row["name"]), rate, shares[0], cpu, shares[1], Text(row["note"]))
+    out.print(table)
+    hardware = report["hardware"]
+    out.print(
+        Text(
+            f"{report['num_examples']:,} examples in a step, {report['rounds']} rounds, bare "
+            f"decoder: {report['bare_decoder']}. CPU time: of an example, all threads together; "
+            "its share hardly depends on other work on the machine. Wanted: decoding at "
+            f"{WANTED:.0%} of bare."
+        )
+    )
+    machine = f"{hardware['cores']} cores of {hardware['processor']}, load {hardware['load']}"
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    out.print(Text(f"{machine} at the start; {versions}"))
