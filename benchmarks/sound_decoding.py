@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from zoo import audio_sounds
 from zoo.audio_decoding import SUFFIXES
-from zoo.audio_files import Sound
+from zoo.manifests import LabelledFile
 
 SAMPLE_RATE = 8000
 
@@ -49,7 +49,7 @@ def bare(files):
 def pipeline(files, sample_rate):
     """Returns the CPU seconds that an epoch of the pipeline takes."""
     audio_sounds.MEMORY_LIMIT = 0
-    sounds = audio_sounds.Sounds([Sound(str(path), (0,)) for path in files], sample_rate)
+    sounds = audio_sounds.Sounds([LabelledFile(str(path), (0,)) for path in files], sample_rate)
     epoch = tf.data.Dataset.range(len(files)).map(
         sounds.waveform, num_parallel_calls=tf.data.AUTOTUNE
     )

@@ -16,6 +16,7 @@ from zoo.names import nearest
 from zoo.point_cloud_configs import POINT_CLOUD_MODELS
 from zoo.recipes import RECIPES
 from zoo.text_configs import TEXT_MODELS
+from zoo.video_configs import VIDEO_MODELS
 
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
 MODELS = {
@@ -25,6 +26,7 @@ MODELS = {
     **MULTIMODAL_MODELS,
     **POINT_CLOUD_MODELS,
     **AUDIO_MODELS,
+    **VIDEO_MODELS,
 }
 
 

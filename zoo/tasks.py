@@ -33,6 +33,10 @@ from zoo import (
     text_predict,
     text_served,
     text_training,
+    video,
+    video_models,
+    video_predict,
+    video_served,
 )
 from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
 from zoo.errors import ZooError
@@ -42,6 +46,7 @@ from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.served_images import ServedClassifier
 from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
+from zoo.video_configs import VideoClassifierConfig, VideoTaggerConfig
 
 
 def _unchanged(config, pipeline):
@@ -158,6 +163,26 @@ TASKS = {
         predict=audio_predict.predict_sounds,
         signature="tag_sound",
         adapted=audio.with_classes_of_the_data,
+    ),
+    VideoClassifierConfig: Task(
+        build_model=video_models.video_model,
+        build_pipeline=video.video_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=video_served.ServedVideoModel,
+        predict=video_predict.predict_videos,
+        signature="classify_video",
+        adapted=video.with_classes_of_the_data,
+    ),
+    VideoTaggerConfig: Task(
+        build_model=video_models.video_model,
+        build_pipeline=video.video_pipeline,
+        compiled=audio_training.compile_tagger,
+        headline="mean_average_precision",
+        served=video_served.ServedVideoTagger,
+        predict=video_predict.predict_videos,
+        signature="tag_video",
+        adapted=video.with_classes_of_the_data,
     ),
 }
 
