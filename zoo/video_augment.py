@@ -1,5 +1,7 @@
 """Random changes to the videos that a model is trained on: the same for all frames of a window."""
 
+import math
+
 import tensorflow as tf
 
 
@@ -12,7 +14,8 @@ def random_crop(frames, frame_shape, area, aspect, key):
         area: (least, most) area of the window, as a share of the largest one of the model's
             shape that fits into the frames. What lies beyond the frames is black.
         aspect: at least 1; the window's ratio of width to height is the model's times a factor
-            from 1 / aspect to aspect, evenly drawn on a logarithmic scale.
+            from 1 / aspect to aspect, evenly drawn on a logarithmic scale; no side is longer than
+            the frames' (times the root of the most area, if that is more than 1).
         key: int32 (2,).
 
     Returns:
@@ -25,6 +28,7 @@ def random_crop(frames, frame_shape, area, aspect, key):
     stretch = tf.random.stateless_uniform((), keys[0], -1.0, 1.0) * tf.math.log(float(aspect)) / 2
     share = tf.sqrt(tf.random.stateless_uniform((), keys[1], *area))
     size = largest * share * tf.exp([-stretch, stretch])
+    size = tf.minimum(size, math.sqrt(max(area[1], 1.0)))
     # The window lies inside of the frames, or, where it is larger, the frames inside of it.
     begin = tf.random.stateless_uniform((2,), keys[2]) * (1.0 - size)
     # Boxes go from the middle of the first pixel (0) to that of the last one (1), beyond which all

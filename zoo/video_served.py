@@ -76,10 +76,7 @@ class ServedVideoModel:
             frames, length = one
             return self.preprocess(frames[:length])
 
-        signature = self.preprocess.signature
-        return self._scores(
-            tf.map_fn(described, (video, num_frames), fn_output_signature=signature)
-        )
+        return self._scores_of(described, (video, num_frames))
 
     def of_gifs(self, gif):
         """Scores a batch of GIF files.

@@ -51,6 +51,9 @@ class VideoInputs(keras.layers.Layer):
             num_frequency_bands, max_resolution, dtype=self.dtype_policy, name="positions"
         )
 
+    def build(self, inputs_shape):
+        self.positions.build((None, None, None, None, None))
+
     def call(self, inputs):
         parts = inputs if isinstance(inputs, dict) else {"video": inputs}
         video, mask = parts["video"], parts.get("mask")

@@ -36,6 +36,8 @@ PARAMETERS = {
     "perceiver_audioset_mel": 27_637_329,
     "perceiver_spoken_digits_mel": 346_798,
     "perceiver_spoken_digits_raw": 419_278,
+    "perceiver_audioset_video": 28_763_153,
+    "perceiver_depth_actions_small": 432_743,
 }
 
 
