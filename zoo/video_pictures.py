@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from zoo.pictures import save_figure
 
 COLUMNS = 8
+ROW_HEIGHT = 1.6  # inches
 
 
 def video_sheet(path, videos, titles):
@@ -30,8 +31,11 @@ def video_sheet(path, videos, titles):
             "`videos` and `titles` must have the same length, at least 1. "
             f"Received: {len(videos)} and {len(titles)}."
         )
-    figure = Figure(figsize=(1.3 * COLUMNS, 1.6 * len(videos)), layout="constrained")
+    height = ROW_HEIGHT * len(videos)
+    figure = Figure(figsize=(1.3 * COLUMNS, height))
     axes = figure.subplots(len(videos), COLUMNS, squeeze=False)
+    margins = {"left": 0.01, "right": 0.99, "bottom": 0.05 / height, "top": 1 - 0.35 / height}
+    figure.subplots_adjust(**margins, wspace=0.05, hspace=0.35)
     for row, video, title in zip(axes, videos, titles, strict=True):
         shown = np.unique(np.linspace(0, len(video) - 1, COLUMNS).round().astype(int))
         for axis in row:
