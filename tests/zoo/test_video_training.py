@@ -1,6 +1,7 @@
 """A tiny model that learns which way a dot moves, from arrays to the served model."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -44,11 +45,12 @@ def write_dots(path, random, count):
 
 
 @pytest.mark.slow
-def test_a_tiny_classifier_learns_which_way_a_dot_moves(tmp_path, random):
+def test_a_tiny_classifier_learns_which_way_a_dot_moves(tmp_path, random, monkeypatch):
     video, to_the_right = write_dots(tmp_path / "dots.npz", random, 128)
+    monkeypatch.chdir(tmp_path)
     result = zoo.train(
         "perceiver_depth_actions_small",
-        data=str(tmp_path / "dots.npz"),
+        data="dots.npz:label=label",
         out=tmp_path / "run",
         overrides=SMALL,
         epochs=15,
@@ -58,6 +60,9 @@ def test_a_tiny_classifier_learns_which_way_a_dot_moves(tmp_path, random):
     )
     assert result.headline == "accuracy" and result.num_test_examples == 64
     assert result.test_figures["accuracy"] > 0.9
+    # The run knows its data from everywhere.
+    written = json.loads((tmp_path / "run/config.json").read_text())
+    assert written["data"] == f"{tmp_path / 'dots.npz'}:label=label"
     endpoints = open_endpoints(tmp_path / "run").endpoints
     served = endpoints["classify_video"](video=tf.constant(video[:16, ..., None]))
     names = np.where(to_the_right[:16] == 1, b"right", b"left")
