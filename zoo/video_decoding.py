@@ -70,7 +70,7 @@ def _decoded(av, path, form, choose_times, start, end, num_threads):
     times = choose_times(first, last, count)
     with _opened(av, path, num_threads) as (container, stream):
         _seek(container, stream, origin + times[0])
-        scaler = _Scaler(form.frame_shape)
+        scaler = _Scaler(av, form.frame_shape)
         return shown_at(container, times, scaler, origin)[0]
 
 
@@ -114,8 +114,10 @@ def _extent(container, stream, origin, start, end):
 class _Scaler:
     """Makes uint8 (h, w, channels) of a PyAV frame, in the size that a model is trained on."""
 
-    def __init__(self, frame_shape):
+    def __init__(self, av, frame_shape):
         self._frame_shape = frame_shape
+        # One for all frames: a frame's own would prepare the conversion anew.
+        self._reformatter = av.video.reformatter.VideoReformatter()
 
     def __call__(self, frame):
         height, width, channels = self._frame_shape
@@ -125,10 +127,10 @@ class _Scaler:
         scale = min(1.0, max(need / side for need, side in zip(needed, sides, strict=True)))
         scale = min(1.0, scale / PHOTO_CROP)
         rows, columns = (max(round(side * scale), 1) for side in sides)
-        pixels = frame.to_ndarray(
-            format="rgb24", height=rows, width=columns, interpolation="BICUBIC"
+        reformatted = self._reformatter.reformat(
+            frame, columns, rows, format="rgb24", interpolation="BICUBIC"
         )
-        pixels = np.rot90(pixels, turns)
+        pixels = np.rot90(reformatted.to_ndarray(), turns)
         if channels == 1:
             pixels = np.round(pixels @ np.array(GREY_WEIGHTS))[..., None].astype(np.uint8)
         return np.ascontiguousarray(pixels)

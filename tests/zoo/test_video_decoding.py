@@ -4,6 +4,7 @@ import fractions
 import functools
 import io
 import pathlib
+import struct
 
 import numpy as np
 import pytest
@@ -108,23 +109,22 @@ def test_large_frames_are_made_smaller_and_small_ones_stay(tmp_path):
     assert read(small).shape == (3, 8, 10, 3)
 
 
-def test_frames_are_turned_upright():
-    from zoo.video_decoding import _Scaler
-
-    pixels = np.zeros((8, 12, 3), np.uint8)
-    pixels[:4, :6] = 200  # light at the top left
-
-    class Turned:
-        """A frame of a file that says how it is to be turned, as those of telephones do."""
-
-        height, width, rotation = 8, 12, 90
-
-        def to_ndarray(self, **settings):
-            return av.VideoFrame.from_ndarray(pixels, format="rgb24").to_ndarray(**settings)
-
-    turned = _Scaler((12, 8, 3))(Turned())
-    assert turned.shape == (12, 8, 3)
-    assert turned[8:, :3].min() > 150 and turned[:5].max() < 50  # light at the bottom left
+def test_frames_are_turned_upright(tmp_path):
+    video = np.zeros((3, 32, 48, 3), np.uint8)
+    video[:, :16, :24] = 200  # light at the top left
+    path = write_clip(tmp_path / "a.mp4", video, 10.0)
+    content = bytearray(path.read_bytes())
+    # As telephones write it: the track's matrix turns the picture clockwise by 90 degrees.
+    place = content.index(b"tkhd") + 44
+    matrix = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    assert content[place : place + 4] == struct.pack(">i", 1 << 16)
+    content[place : place + 36] = struct.pack(">9i", *matrix)
+    path.write_bytes(content)
+    form = VideoForm(num_frames=4, frame_rate=10.0, frame_shape=(48, 32, 3), num_windows=1)
+    frames = read(path, form)
+    assert frames.shape == (3, 48, 32, 3)
+    assert frames[:, :20, 20:].min() > 150 and frames[:, :20, :12].max() < 50
+    assert frames[:, 28:].max() < 50
 
 
 def gif_of(frames, duration=100):
