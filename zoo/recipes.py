@@ -215,7 +215,7 @@ RECIPES = {
         epochs=80,
         batch_size=32,
         optimizer="adamw",
-        learning_rate=2e-3,
+        learning_rate=1e-3,
         schedule="cosine",
         warmup_share=0.05,
         weight_decay=0.05,
@@ -223,7 +223,7 @@ RECIPES = {
         label_smoothing=0.1,
         source="chosen on one of the four training subjects of UTD-MHAD, left out",
     ),
-    "colour_actions_small": Recipe(
+    "actions_small": Recipe(
         epochs=120,
         batch_size=32,
         optimizer="adamw",
