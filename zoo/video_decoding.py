@@ -146,5 +146,5 @@ def _of_a_gif(path, form, start, end):
         raise unreadable(path, "it is no GIF, or only a part of one") from error
     first, last = (None if time is None else round(time * form.frame_rate) for time in (start, end))
     if not len(frames[first:last]):
-        raise unreadable(path, f"it has no frames from {start:g} s on")
+        raise unreadable(path, f"it has no frames from {start or 0:g} s on")
     return frames[first:last]
