@@ -37,6 +37,7 @@ _MODULE_OF = {
     "TokenEmbedding": "perceiver_tf.layers.tokens",
     "TokenInputs": "perceiver_tf.layers.tokens",
     "TokenQueries": "perceiver_tf.layers.tokens",
+    "VideoInputs": "perceiver_tf.layers.video_inputs",
     "count_parameters": "perceiver_tf.models.skeleton",
     "fourier_features": "perceiver_tf.layers.positions",
     "load_model": "perceiver_tf.models.loading",

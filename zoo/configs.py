@@ -19,6 +19,7 @@ from zoo.point_cloud_configs import POINT_CLOUD_MODELS
 from zoo.recipes import RECIPES
 from zoo.set_configs import SET_MODELS
 from zoo.text_configs import TEXT_MODELS
+from zoo.video_configs import VIDEO_MODELS
 
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
 MODELS = {
@@ -31,6 +32,7 @@ MODELS = {
     **GRAPH_MODELS,
     **SET_MODELS,
     **BASELINE_MODELS,
+    **VIDEO_MODELS,
 }
 
 

@@ -154,4 +154,9 @@ def _data(data, config):
 
 def _path(text):
     """Returns a path, valid in any working folder; another name or None as it is."""
-    return str(Path(text).absolute()) if text is not None and Path(text).exists() else text
+    if text is None or Path(text).exists():
+        return None if text is None else str(Path(text).absolute())
+    # Options may follow a file, as in "videos.npz:label=action".
+    file, ending, options = str(text).partition(".npz:")
+    file = Path(file + ".npz")
+    return f"{file.absolute()}:{options}" if ending and file.exists() else text

@@ -42,6 +42,10 @@ from zoo import (
     text_predict,
     text_served,
     text_training,
+    video,
+    video_models,
+    video_predict,
+    video_served,
 )
 from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
 from zoo.baseline_configs import BaselineConfig
@@ -54,6 +58,7 @@ from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.served_images import ServedClassifier
 from zoo.set_configs import SetClassifierConfig
 from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
+from zoo.video_configs import VideoClassifierConfig, VideoTaggerConfig
 
 
 def _unchanged(config, pipeline):
@@ -200,6 +205,26 @@ TASKS = {
         predict=set_predict.predict_sets,
         signature="classify_sets",
         adapted=sets.with_fields_of_the_data,
+    ),
+    VideoClassifierConfig: Task(
+        build_model=video_models.video_model,
+        build_pipeline=video.video_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=video_served.ServedVideoModel,
+        predict=video_predict.predict_videos,
+        signature="classify_video",
+        adapted=video.with_classes_of_the_data,
+    ),
+    VideoTaggerConfig: Task(
+        build_model=video_models.video_model,
+        build_pipeline=video.video_pipeline,
+        compiled=audio_training.compile_tagger,
+        headline="mean_average_precision",
+        served=video_served.ServedVideoTagger,
+        predict=video_predict.predict_videos,
+        signature="tag_video",
+        adapted=video.with_classes_of_the_data,
     ),
 }
 

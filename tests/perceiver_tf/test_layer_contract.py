@@ -52,6 +52,11 @@ LAYERS = [
     ("AverageWindows", {}, ((6, 5), (2, 3, 4))),
     ("SpaceToDepth", {"patch_shape": (4, 3)}, (IMAGES,)),
     ("MaskToken", {"num_channels": 9}, (ROWS,)),
+    (
+        "VideoInputs",
+        {"patch_shape": (2, 3, 9), "num_frequency_bands": 3, "max_resolution": (8, 8, 8)},
+        (FRAMES,),
+    ),
     ("ClipInputs", {**CLIP_SIZES, "audio_patch": 4}, (CLIP,)),
     ("ClipDecoder", {**CLIP_SIZES, "audio_patch": 4, "output_channels": 9}, (LATENTS,)),
 ]

@@ -41,6 +41,9 @@ PARAMETERS = {
     "perceiver_mutag_small": 62_722,
     "perceiver_proteins_small": 53_954,
     "perceiver_io_starcraft_entities": 556_290,
+    "perceiver_audioset_video": 28_763_153,
+    "perceiver_depth_actions_small": 432_743,
+    "perceiver_actions_small": 495_953,
 }
 
 
