@@ -8,6 +8,7 @@ listing the models is instant.
 import dataclasses
 
 from zoo.audio_configs import AUDIO_MODELS
+from zoo.audio_video_configs import AUDIO_VIDEO_MODELS
 from zoo.errors import ZooError
 from zoo.flow_configs import FLOW_MODELS
 from zoo.image_configs import IMAGE_MODELS
@@ -25,6 +26,7 @@ MODELS = {
     **MULTIMODAL_MODELS,
     **POINT_CLOUD_MODELS,
     **AUDIO_MODELS,
+    **AUDIO_VIDEO_MODELS,
 }
 
 

@@ -10,6 +10,10 @@ from zoo import (
     audio_predict,
     audio_served,
     audio_training,
+    audio_video,
+    audio_video_models,
+    audio_video_predict,
+    audio_video_served,
     flow,
     flow_losses,
     flow_models,
@@ -35,6 +39,7 @@ from zoo import (
     text_training,
 )
 from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
+from zoo.audio_video_configs import AudioVideoClassifierConfig, AudioVideoTaggerConfig
 from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
 from zoo.image_configs import ImageClassifierConfig
@@ -46,6 +51,10 @@ from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
 
 def _unchanged(config, pipeline):
     return config, pipeline
+
+
+def _no_conditions(config):
+    return {}
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,9 @@ class Task:
         signature: an endpoint that no other kind of model has; tells a SavedModel's kind.
         adapted: callable from `(config, pipeline)` to both for the number of classes that the
             data has.
+        conditions: callable from `(config)` to a dict from names, such as "without_audio", to
+            functions from a batch's inputs to inputs: a model is evaluated under each of these as
+            well, see `zoo.training.evaluate`.
     """
 
     build_model: Callable
@@ -78,6 +90,7 @@ class Task:
     predict: Callable
     signature: str
     adapted: Callable = _unchanged
+    conditions: Callable = _no_conditions
 
 
 TASKS = {
@@ -158,6 +171,28 @@ TASKS = {
         predict=audio_predict.predict_sounds,
         signature="tag_sound",
         adapted=audio.with_classes_of_the_data,
+    ),
+    AudioVideoClassifierConfig: Task(
+        build_model=audio_video_models.audio_video_model,
+        build_pipeline=audio_video.audio_video_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=audio_video_served.ServedAudioVideo,
+        predict=audio_video_predict.predict_audio_video,
+        signature="classify_audio_video",
+        adapted=audio_video.with_classes_of_the_data,
+        conditions=audio_video.without_stream,
+    ),
+    AudioVideoTaggerConfig: Task(
+        build_model=audio_video_models.audio_video_model,
+        build_pipeline=audio_video.audio_video_pipeline,
+        compiled=audio_training.compile_tagger,
+        headline="mean_average_precision",
+        served=audio_video_served.ServedAudioVideoTagger,
+        predict=audio_video_predict.predict_audio_video,
+        signature="tag_audio_video",
+        adapted=audio_video.with_classes_of_the_data,
+        conditions=audio_video.without_stream,
     ),
 }
 

@@ -36,6 +36,9 @@ PARAMETERS = {
     "perceiver_audioset_mel": 27_637_329,
     "perceiver_spoken_digits_mel": 346_798,
     "perceiver_spoken_digits_raw": 419_278,
+    "perceiver_audioset_audio_video": 28_787_139,
+    "perceiver_audio_video_digits": 619_312,
+    "perceiver_utd_depth_inertial": 629_141,
 }
 
 
