@@ -63,6 +63,13 @@ class AudioVideoConfig:
         flips: whether half of the training videos are mirrored left to right.
         max_image_shift: pixels by which training videos are shifted at most, up, down and
             sideways; the border is repeated.
+        max_image_zoom: in training, height and width are stretched or squeezed by at most this
+            share, each by itself, about the middle.
+        max_video_speed_change: in training videos are played faster or slower by at most this
+            share about their middle; the first and last frame are repeated.
+        max_audio_shift: samples; in training a sound that is shorter than the window begins at a
+            place up to so far into it, at evaluation in the middle of these places.
+        max_gain: in training every channel of the sound is louder or softer by at most this share.
         max_speed_change: in training the sound is played faster or slower by at most this share.
         max_noise: in training, most of the noise that is added to the sound, as a share of its
             root mean square.
@@ -104,6 +111,10 @@ class AudioVideoConfig:
     audio_dropout: float = 0.0
     flips: bool = False
     max_image_shift: int = 0
+    max_image_zoom: float = 0.0
+    max_video_speed_change: float = 0.0
+    max_audio_shift: int = 0
+    max_gain: float = 0.0
     max_speed_change: float = 0.0
     max_noise: float = 0.0
     frequency_mask: int = 0
@@ -119,7 +130,10 @@ class AudioVideoConfig:
             *("num_audio_bands", "audio_max_resolution", "min_input_padding", "num_masks"),
         ):
             _require(self, name, "an integer of at least 1", _are_counts((getattr(self, name),), 1))
-        for name in ("max_image_shift", "frequency_mask", "time_mask", "patch_widening_factor"):
+        for name in (
+            *("max_image_shift", "max_audio_shift", "frequency_mask", "time_mask"),
+            "patch_widening_factor",
+        ):
             value = getattr(self, name)
             _require(self, name, "an integer of at least 0", type(value) is int and value >= 0)
         known = isinstance(self.streams, tuple) and self.streams in (STREAMS, *zip(STREAMS))
@@ -131,7 +145,8 @@ class AudioVideoConfig:
         together = self.video_dropout + self.audio_dropout <= 1
         most = f"at most 1 together with `video_dropout`={self.video_dropout}"
         _require(self, "audio_dropout", most, together)
-        _require(self, "max_speed_change", "in [0, 0.5]", 0 <= self.max_speed_change <= 0.5)
+        for name in ("max_image_zoom", "max_video_speed_change", "max_speed_change", "max_gain"):
+            _require(self, name, "in [0, 0.5]", 0 <= getattr(self, name) <= 0.5)
         _require(self, "max_noise", "at least 0", 0 <= self.max_noise < math.inf)
 
     def _check_video(self):

@@ -47,13 +47,15 @@ class AudioVideoPreprocess:
         mask = tf.ones((tf.shape(frames)[0], math.prod(self.config.grids["video"])), tf.bool)
         return {"video": frames, "video_mask": mask}
 
-    def audio(self, samples):
+    def audio(self, samples, key=None):
         """Returns the inputs of the sound of one clip.
 
         Args:
             samples: float32 (n, channels), at the model's sample rate; sound in [-1, 1]. Of more
                 samples than the model takes the middle is read, fewer are padded; none is a sound
                 that is missing.
+            key: int32 (2,) that decides where in the window a shorter sound begins, see
+                `max_audio_shift`; None: in the middle of these places.
 
         Returns:
             dict of `audio` float32 `audio_shape` and `audio_mask` bool (rows,), False for rows of
@@ -62,16 +64,28 @@ class AudioVideoPreprocess:
         config = self.config
         size, length = config.num_audio_samples, tf.shape(samples)[0]
         start = tf.maximum(length - size, 0) // 2
-        window = tf.pad(samples[start : start + size], [[0, tf.maximum(size - length, 0)], [0, 0]])
-        window = tf.ensure_shape(window, (size, config.num_audio_channels))
         length = tf.minimum(length, size)
+        begin = self._begin(length, key)
+        margins = [[begin, size - length - begin], [0, 0]]
+        window = tf.pad(samples[start : start + length], margins)
+        window = tf.ensure_shape(window, (size, config.num_audio_channels))
         if self._log_mel is not None:
             described, row_length = self._log_mel(window[None, :, 0])[0], config.mel_stride
         else:
             described, row_length = self._scaled(window, length), 1
         row_length *= config.audio_patch
         firsts = tf.range(config.grids["audio"][0]) * row_length
-        return {"audio": described, "audio_mask": firsts < length}
+        mask = (length > 0) & (firsts + row_length > begin) & (firsts < begin + length)
+        return {"audio": described, "audio_mask": mask}
+
+    def _begin(self, length, key):
+        """Returns where in the window a sound of that length begins."""
+        room = tf.clip_by_value(
+            self.config.num_audio_samples - length, 0, self.config.max_audio_shift
+        )
+        if key is None:
+            return room // 2
+        return tf.random.stateless_uniform((), key, 0, room + 1, tf.int32)
 
     def training_video(self, video, key):
         """Returns the inputs of one video, changed as the configuration says.
@@ -85,8 +99,10 @@ class AudioVideoPreprocess:
         """
         config, keys = self.config, tf.random.split(key, 2)
         inputs = {name: x[0] for name, x in self.video(video[None]).items()}
-        if config.max_image_shift:
-            inputs["video"] = _shifted(inputs["video"], config.max_image_shift, keys[0])
+        shift, zoom = config.max_image_shift, config.max_image_zoom
+        inputs["video"] = _moved(
+            inputs["video"], keys[0], (0, shift, shift), (config.max_video_speed_change, zoom, zoom)
+        )
         if config.flips:
             flip = tf.random.stateless_uniform((), keys[1]) < 0.5
             inputs["video"] = tf.where(flip, inputs["video"][:, :, ::-1], inputs["video"])
@@ -102,10 +118,14 @@ class AudioVideoPreprocess:
         Returns:
             as `audio`.
         """
-        config, keys = self.config, tf.random.split(key, 2)
-        inputs = self.audio(
-            vary(samples, keys[0], config.max_speed_change, config.max_noise, flips_polarity=False)
+        config, keys = self.config, tf.random.split(key, 4)
+        samples = vary(
+            samples, keys[0], config.max_speed_change, config.max_noise, flips_polarity=False
         )
+        gains = (1 - config.max_gain, 1 + config.max_gain)
+        shape = (config.num_audio_channels,)
+        samples *= tf.random.stateless_uniform(shape, keys[2], *gains)
+        inputs = self.audio(samples, keys[3])
         if self._log_mel is not None:
             inputs["audio"] = spec_augment(
                 inputs["audio"],
@@ -168,10 +188,20 @@ def drop_streams(inputs, key, video_dropout, audio_dropout):
     return dropped
 
 
-def _shifted(video, most, key):
-    """Returns frames (f, h, w, c) all moved by the same number of pixels, borders repeated."""
-    _, height, width, _ = video.shape
-    moves = tf.random.stateless_uniform((2,), key, -most, most + 1, tf.int32)
-    rows = tf.clip_by_value(tf.range(height) + moves[0], 0, height - 1)
-    columns = tf.clip_by_value(tf.range(width) + moves[1], 0, width - 1)
-    return tf.gather(tf.gather(video, rows, axis=1), columns, axis=2)
+def _moved(video, key, shifts, zooms):
+    """Returns a video moved, stretched and squeezed along each axis; its ends are repeated.
+
+    Args:
+        video: float32 (frames, height, width, channels).
+        key: int32 (2,).
+        shifts: three numbers, most pixels (or frames) of each axis.
+        zooms: three numbers, the largest relative change of each axis, about its middle.
+    """
+    draws = tf.random.stateless_uniform((2, 3), key, -1.0, 1.0)
+    for axis, (shift, zoom) in enumerate(zip(shifts, zooms, strict=True)):
+        if shift or zoom:
+            last = video.shape[axis] - 1
+            places = (tf.range(last + 1, dtype=tf.float32) - last / 2) * (1 + zoom * draws[0, axis])
+            places = tf.cast(tf.round(places + last / 2 + shift * draws[1, axis]), tf.int32)
+            video = tf.gather(video, tf.clip_by_value(places, 0, last), axis=axis)
+    return video

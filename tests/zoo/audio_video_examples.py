@@ -86,16 +86,16 @@ def overrides_of(config):
 def write_arrays(folder, num_videos=12, **changes):
     """Writes two files of videos whose pixels, and series whose samples, tell the class.
 
-    Class k of 3 has pixels of 50 + k, and in channel 0 samples of k + 1; videos come from subjects
-    1 to 4, and series have 5 to 16 samples.
+    Class k of 3 has pixels of 50 + 60 k, and in channel 0 samples of 2 k - 2; videos come from
+    subjects 1 to 4, and series have 5 to 16 samples.
 
     Returns:
         the source's name.
     """
     labels = np.arange(num_videos) % 3
-    lengths = 5 + np.arange(num_videos)
-    samples = np.repeat(labels + 1.0, lengths)
-    videos = np.full((num_videos, 2, 24, 28), 50, "uint8") + labels[:, None, None, None]
+    lengths = 5 + np.arange(num_videos) % 12
+    samples = np.repeat(2.0 * labels - 2.0, lengths)
+    videos = np.broadcast_to(50 + 60 * labels[:, None, None, None], (num_videos, 2, 24, 28))
     arrays = {
         "video": videos.astype("uint8"),
         "action": labels + 7,

@@ -174,6 +174,7 @@ def test_wrong_arrays_are_refused(served, random):
         served["classify_video_only"](video=clip["video"][:, :1])
 
 
+@pytest.mark.slow
 def test_models_of_one_stream_and_of_several_channels_are_served(random):
     clip = raw_clip(random)
     blind = endpoints_of(small_entry(dataclasses.replace(CLIP, streams=("audio",))))
