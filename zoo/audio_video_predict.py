@@ -88,7 +88,7 @@ def _read(files, form, skipped, skip_corrupt):
             if audio is None and not form["sees_video"]:
                 raise ZooError("no sound track, and the model reads sound alone")
         except ZooError as error:
-            skipped[file] = str(error).removesuffix(".")
+            skipped[file] = str(error).removeprefix(f"{file.expanduser()} ").removesuffix(".")
             raise_first(skipped, skip_corrupt)
         else:
             clips.append((file, video, audio))

@@ -144,7 +144,7 @@ def test_training_videos_are_moved_and_their_ends_repeated(random):
     steps = []
     for number in range(10):
         moved = preprocess.training_video(tf.constant(ramp), tf.constant([2, number]))["video"]
-        steps.append((moved[0, -1, 0, 0] - moved[0, 0, 0, 0]) * 255 / 230)
+        steps.append(float(moved[0, -1, 0, 0] - moved[0, 0, 0, 0]) * 255 / 230)
     assert min(steps) < 0.9 and max(steps) == pytest.approx(1.0)
 
 

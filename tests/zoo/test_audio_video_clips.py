@@ -234,7 +234,7 @@ def test_files_are_predicted_and_those_without_sound_said(served, folder, tmp_pa
     assert report["without_sound"] == [] and "No sound track" not in text
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"nothing")
-    with pytest.raises(ZooError, match="broken.mp4 cannot be read as a clip"):
+    with pytest.raises(ZooError, match="broken.mp4: cannot be read as a clip: Invalid"):
         predicted(served, [str(broken), with_sound])
     report, text = predicted(served, [str(broken), with_sound], skip_corrupt=True)
     assert len(report["predictions"]) == 1 and len(report["skipped"]) == 1
