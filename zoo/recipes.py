@@ -212,10 +212,10 @@ RECIPES = {
         source="chosen on training recordings of FSDD",
     ),
     "audio_video_digits": Recipe(
-        epochs=4,
+        epochs=2,
         batch_size=64,
         optimizer="adamw",
-        learning_rate=2e-3,
+        learning_rate=3e-3,
         schedule="cosine",
         warmup_share=0.05,
         weight_decay=0.05,
@@ -224,7 +224,7 @@ RECIPES = {
         source="chosen on validation images and recordings of bouncing digits, spoken",
     ),
     "audio_video_actions": Recipe(
-        epochs=100,
+        epochs=80,
         batch_size=32,
         optimizer="adamw",
         learning_rate=2e-3,

@@ -338,7 +338,7 @@ def test_the_actions_of_utd_mhad_are_read():
         "test": 430,
     }
     inputs, _ = next(iter(pipeline.batches("train", 64, training=True)))
-    assert inputs["video"].shape == (64, 16, 48, 48, 1)
+    assert inputs["video"].shape == (64, 16, 24, 24, 1)
     assert 0.3 < np.std(inputs["audio"]) < 3
 
 

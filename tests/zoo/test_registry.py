@@ -37,8 +37,8 @@ PARAMETERS = {
     "perceiver_spoken_digits_mel": 346_798,
     "perceiver_spoken_digits_raw": 419_278,
     "perceiver_audioset_audio_video": 28_787_139,
-    "perceiver_audio_video_digits": 619_312,
-    "perceiver_utd_depth_inertial": 629_141,
+    "perceiver_audio_video_digits": 382_802,
+    "perceiver_utd_depth_inertial": 421_563,
 }
 
 
