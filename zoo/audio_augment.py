@@ -10,7 +10,8 @@ def vary(waveform, key, max_speed_change, max_noise, flips_polarity):
         waveform: float32 (n,), or (n, channels).
         key: int32 (2,), which the draws depend on alone.
         max_speed_change: float, most by which the speed (and so the pitch) differs from 1.
-        max_noise: float, the largest root mean square of white noise, as a share of the sound's.
+        max_noise: float, the largest root mean square of white noise, as a share of the sound's,
+            of each channel by itself.
         flips_polarity: bool. Change the sign of half of the sounds, which nobody hears.
 
     Returns:
@@ -22,7 +23,7 @@ def vary(waveform, key, max_speed_change, max_noise, flips_polarity):
         waveform = at_speed(waveform, 1.0 + change)
     if max_noise:
         level = tf.random.stateless_uniform((), keys[1], 0.0, max_noise)
-        level *= tf.sqrt(tf.reduce_mean(tf.square(waveform)))
+        level *= tf.sqrt(tf.reduce_mean(tf.square(waveform), axis=0))
         waveform += level * tf.random.stateless_normal(tf.shape(waveform), keys[2])
     if flips_polarity:
         flip = tf.random.stateless_uniform((), keys[3]) < 0.5

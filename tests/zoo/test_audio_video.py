@@ -10,6 +10,7 @@ import tensorflow as tf
 from audio_video_examples import MEL, RAW, SERIES, TAGGER, inputs_of, overrides_of, write_arrays
 
 import zoo
+from zoo.audio_augment import at_speed, vary
 from zoo.audio_video import audio_video_pipeline, with_classes_of_the_data, without_stream
 from zoo.audio_video_models import audio_video_model
 from zoo.audio_video_preprocess import AudioVideoPreprocess, drop_streams
@@ -146,6 +147,19 @@ def test_training_videos_are_moved_and_their_ends_repeated(random):
         moved = preprocess.training_video(tf.constant(ramp), tf.constant([2, number]))["video"]
         steps.append(float(moved[0, -1, 0, 0] - moved[0, 0, 0, 0]) * 255 / 230)
     assert min(steps) < 0.9 and max(steps) == pytest.approx(1.0)
+
+
+def test_every_channel_gets_noise_and_speed_of_its_own_size():
+    samples = np.stack([np.ones(600), np.full(600, 100.0)], axis=1).astype("float32")
+    for number in range(5):
+        key = tf.constant([1, number])
+        noisy = vary(tf.constant(samples), key, 0.0, 0.1, flips_polarity=False)
+        spread = np.std(noisy, axis=0)
+        assert 0 < spread[0] < 0.11
+        assert spread[1] / spread[0] == pytest.approx(100, rel=0.2)
+    ramp = np.arange(100, dtype="float32")[:, None] * [1.0, 10.0]
+    faster = at_speed(tf.constant(ramp, tf.float32), tf.constant(1.25))
+    np.testing.assert_allclose(faster, 1.25 * np.arange(80)[:, None] * [1.0, 10.0], rtol=1e-5)
 
 
 def test_training_sounds_differ_and_held_out_ones_do_not(tmp_path):
