@@ -224,7 +224,7 @@ RECIPES = {
         source="chosen on validation images and recordings of bouncing digits, spoken",
     ),
     "audio_video_actions": Recipe(
-        epochs=80,
+        epochs=60,
         batch_size=32,
         optimizer="adamw",
         learning_rate=2e-3,
