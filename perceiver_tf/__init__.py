@@ -34,6 +34,7 @@ _MODULE_OF = {
     "PointInputs": "perceiver_tf.layers.inputs",
     "SelfAttend": "perceiver_tf.layers.blocks",
     "SpaceToDepth": "perceiver_tf.layers.space_to_depth",
+    "StreamInputs": "perceiver_tf.layers.stream_inputs",
     "TokenEmbedding": "perceiver_tf.layers.tokens",
     "TokenInputs": "perceiver_tf.layers.tokens",
     "TokenQueries": "perceiver_tf.layers.tokens",

@@ -186,6 +186,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
             f"loss {figures['loss']:.4f}, {figures['num_examples']:,} examples"
         )
     )
+    _print_conditions(out, figures)
     report = {"name": entry.name, "run": args.run_folder, "split": split, **figures}
     write_json(args.json, report)
 
@@ -246,6 +247,7 @@ def _print_result(out, result) -> None:
         figure = _headline(result.headline, result.test_figures)
         of_examples = f"{result.num_test_examples:,} examples"
         out.print(Text(f"{result.test_split} {figure} of {of_examples}"))
+        _print_conditions(out, result.test_figures)
     out.print(
         Text(
             f"{result.parameters:,} parameters, {result.epochs} epochs, "
@@ -266,8 +268,15 @@ def _result_report(result) -> dict[str, Any]:
     return {**report, "skipped": list(result.skipped), "run": str(result.path)}
 
 
+def _print_conditions(out, figures: dict[str, float]) -> None:
+    """Prints the figures of a model that lacks one of its streams, if there are any."""
+    for name in figures:
+        if "_without_" in name:
+            out.print(Text(f"  {_headline(name, figures)}"))
+
+
 def _headline(name: str, figures: dict[str, float]) -> str:
     """Returns a metric in words: an accuracy in percent, anything else as a number."""
     value = figures[name]
-    number = f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+    number = f"{value:.2%}" if name.startswith("accuracy") else f"{value:.4f}"
     return f"{name.replace('_', ' ')} {number}"

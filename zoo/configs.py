@@ -8,6 +8,7 @@ listing the models is instant.
 import dataclasses
 
 from zoo.audio_configs import AUDIO_MODELS
+from zoo.audio_video_configs import AUDIO_VIDEO_MODELS
 from zoo.baseline_configs import BASELINE_MODELS
 from zoo.errors import ZooError
 from zoo.flow_configs import FLOW_MODELS
@@ -33,6 +34,7 @@ MODELS = {
     **SET_MODELS,
     **BASELINE_MODELS,
     **VIDEO_MODELS,
+    **AUDIO_VIDEO_MODELS,
 }
 
 

@@ -10,6 +10,10 @@ from zoo import (
     audio_predict,
     audio_served,
     audio_training,
+    audio_video,
+    audio_video_models,
+    audio_video_predict,
+    audio_video_served,
     baseline_models,
     flow,
     flow_losses,
@@ -48,6 +52,7 @@ from zoo import (
     video_served,
 )
 from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
+from zoo.audio_video_configs import AudioVideoClassifierConfig, AudioVideoTaggerConfig
 from zoo.baseline_configs import BaselineConfig
 from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
@@ -63,6 +68,10 @@ from zoo.video_configs import VideoClassifierConfig, VideoTaggerConfig
 
 def _unchanged(config, pipeline):
     return config, pipeline
+
+
+def _no_conditions(config):
+    return {}
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,9 @@ class Task:
         signature: an endpoint that no other kind of model has; tells a SavedModel's kind.
         adapted: callable from `(config, pipeline)` to both for the number of classes that the
             data has.
+        conditions: callable from `(config)` to a dict from names, such as "without_audio", to
+            functions from a batch's inputs to inputs: a model is evaluated under each of these as
+            well, see `zoo.training.evaluate`.
     """
 
     build_model: Callable
@@ -95,6 +107,7 @@ class Task:
     predict: Callable
     signature: str
     adapted: Callable = _unchanged
+    conditions: Callable = _no_conditions
 
 
 TASKS = {
@@ -225,6 +238,28 @@ TASKS = {
         predict=video_predict.predict_videos,
         signature="tag_video",
         adapted=video.with_classes_of_the_data,
+    ),
+    AudioVideoClassifierConfig: Task(
+        build_model=audio_video_models.audio_video_model,
+        build_pipeline=audio_video.audio_video_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=audio_video_served.ServedAudioVideo,
+        predict=audio_video_predict.predict_audio_video,
+        signature="classify_audio_video",
+        adapted=audio_video.with_classes_of_the_data,
+        conditions=audio_video.without_stream,
+    ),
+    AudioVideoTaggerConfig: Task(
+        build_model=audio_video_models.audio_video_model,
+        build_pipeline=audio_video.audio_video_pipeline,
+        compiled=audio_training.compile_tagger,
+        headline="mean_average_precision",
+        served=audio_video_served.ServedAudioVideoTagger,
+        predict=audio_video_predict.predict_audio_video,
+        signature="tag_audio_video",
+        adapted=audio_video.with_classes_of_the_data,
+        conditions=audio_video.without_stream,
     ),
 }
 

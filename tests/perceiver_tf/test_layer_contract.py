@@ -11,6 +11,7 @@ FRAMES = (2, 2, 6, 9, 3)
 TOKENS = (2, 6)
 ENTITIES = {"categories": (2, 5, 2), "numbers": (2, 5, 3), "mask": (2, 5)}
 CLIP = {"audio": (2, 12, 1), "image": (2, 2, 4, 8, 3)}
+STREAMS = {"audio": (2, 3, 4), "image": (2, 1, 2, 2, 5), "image_mask": (2, 4)}
 CLIP_SIZES = {"image_shape": (2, 4, 8, 3), "num_audio_samples": 12, "num_classes": 5}
 
 LAYERS = [
@@ -58,6 +59,15 @@ LAYERS = [
         (FRAMES,),
     ),
     ("ClipInputs", {**CLIP_SIZES, "audio_patch": 4}, (CLIP,)),
+    (
+        "StreamInputs",
+        {
+            "streams": ("image", "audio"),
+            "num_frequency_bands": (1, 3),
+            "max_resolution": ((4, 4, 4), (8,)),
+        },
+        (STREAMS,),
+    ),
     ("ClipDecoder", {**CLIP_SIZES, "audio_patch": 4, "output_channels": 9}, (LATENTS,)),
 ]
 

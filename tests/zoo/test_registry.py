@@ -44,6 +44,9 @@ PARAMETERS = {
     "perceiver_audioset_video": 28_763_153,
     "perceiver_depth_actions_small": 432_743,
     "perceiver_actions_small": 495_953,
+    "perceiver_audioset_audio_video": 28_787_139,
+    "perceiver_audio_video_digits": 382_802,
+    "perceiver_utd_depth_inertial": 421_563,
 }
 
 
