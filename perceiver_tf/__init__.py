@@ -7,6 +7,7 @@ a backend, prints nothing and takes milliseconds.
 import importlib
 
 _MODULE_OF = {
+    "AssembledRows": "perceiver_tf.layers.assembled_rows",
     "Attention": "perceiver_tf.layers.attention",
     "AverageWindows": "perceiver_tf.layers.windows",
     "ClipDecoder": "perceiver_tf.layers.clip_decoder",
@@ -14,6 +15,7 @@ _MODULE_OF = {
     "ConvStemInputs": "perceiver_tf.layers.inputs",
     "CrossAttend": "perceiver_tf.layers.cross_attend",
     "CrossAttention": "perceiver_tf.layers.cross_attention",
+    "EntityInputs": "perceiver_tf.layers.entity_inputs",
     "FlowInputs": "perceiver_tf.layers.patches",
     "FourierInputs": "perceiver_tf.layers.inputs",
     "FourierPositions": "perceiver_tf.layers.positions",
@@ -24,6 +26,7 @@ _MODULE_OF = {
     "LearnedPositions": "perceiver_tf.layers.positions",
     "MLP": "perceiver_tf.layers.blocks",
     "MaskToken": "perceiver_tf.layers.mask_token",
+    "MaskedMean": "perceiver_tf.layers.masked_mean",
     "ModalityPadding": "perceiver_tf.layers.modalities",
     "OutputBias": "perceiver_tf.layers.tokens",
     "PerceiverConfig": "perceiver_tf.models.configs",
@@ -31,14 +34,17 @@ _MODULE_OF = {
     "PointInputs": "perceiver_tf.layers.inputs",
     "SelfAttend": "perceiver_tf.layers.blocks",
     "SpaceToDepth": "perceiver_tf.layers.space_to_depth",
+    "StreamInputs": "perceiver_tf.layers.stream_inputs",
     "TokenEmbedding": "perceiver_tf.layers.tokens",
     "TokenInputs": "perceiver_tf.layers.tokens",
     "TokenQueries": "perceiver_tf.layers.tokens",
+    "VideoInputs": "perceiver_tf.layers.video_inputs",
     "count_parameters": "perceiver_tf.models.skeleton",
     "fourier_features": "perceiver_tf.layers.positions",
     "load_model": "perceiver_tf.models.loading",
     "perceiver": "perceiver_tf.models.perceiver",
     "perceiver_io": "perceiver_tf.models.perceiver_io",
+    "set_encoder": "perceiver_tf.models.set_encoder",
 }
 
 __all__ = sorted(_MODULE_OF)

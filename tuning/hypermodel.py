@@ -177,7 +177,7 @@ class PerceiverHyperModel(keras_tuner.HyperModel):
                 *(args or (training_batches(entry, recipe, self.seed, initial_epoch),)),
                 **{
                     "validation_data": held_out_batches(entry, recipe, "validation"),
-                    "steps_per_epoch": steps_per_epoch(entry, recipe.batch_size),
+                    "steps_per_epoch": steps_per_epoch(entry, recipe),
                     "shuffle": False,
                     "verbose": 0,
                     **kwargs,

@@ -1,12 +1,12 @@
 """Runs a search: alone, as the chief of several processes, or as a worker."""
 
 import gc
-import logging
 
 import keras_tuner
 
 from tuning.workers import heartbeat, watched
 from zoo.errors import ZooError
+from zoo.retracing import expected_retracing
 
 
 def run(searcher, folder, role, console, display, lost_seconds):
@@ -23,21 +23,11 @@ def run(searcher, folder, role, console, display, lost_seconds):
     Raises:
         ZooError: If the data cannot be read, an objective is not reported, or the chief is gone.
     """
-    retracing = _Retracing()
-    logging.getLogger("tensorflow").addFilter(retracing)
     gc.freeze()  # nor what exists already, see `SearchTuner`
     display.begin()
     try:
-        if role is None:
-            searcher.search()
-        elif role.is_chief:
-            searcher.oracle.on_end = _shown_by(display, folder)
-            console.print(f"chief at {role.host}:{role.port}, waiting for workers", highlight=False)
-            with watched(searcher.oracle, folder.path, console, lost_seconds):
-                searcher.search()
-        else:
-            with heartbeat(folder.path, role.worker_id):
-                searcher.search()
+        with expected_retracing():
+            _search(searcher, folder, role, console, display, lost_seconds)
     except keras_tuner.errors.FatalError as error:
         raise ZooError(str(error)) from error
     except Exception as error:
@@ -50,7 +40,19 @@ def run(searcher, folder, role, console, display, lost_seconds):
     finally:
         display.end()
         gc.unfreeze()
-        logging.getLogger("tensorflow").removeFilter(retracing)
+
+
+def _search(searcher, folder, role, console, display, lost_seconds):
+    if role is None:
+        searcher.search()
+    elif role.is_chief:
+        searcher.oracle.on_end = _shown_by(display, folder)
+        console.print(f"chief at {role.host}:{role.port}, waiting for workers", highlight=False)
+        with watched(searcher.oracle, folder.path, console, lost_seconds):
+            searcher.search()
+    else:
+        with heartbeat(folder.path, role.worker_id):
+            searcher.search()
 
 
 def _shown_by(display, folder):
@@ -62,10 +64,3 @@ def _shown_by(display, folder):
         display.end_trial(trial, score, record.get("total_seconds", 0.0))
 
     return show
-
-
-class _Retracing(logging.Filter):
-    """Drops TensorFlow's warning that functions are made anew: every trial is another model."""
-
-    def filter(self, record):
-        return "triggered tf.function retracing" not in record.getMessage()

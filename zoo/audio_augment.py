@@ -7,14 +7,15 @@ def vary(waveform, key, max_speed_change, max_noise, flips_polarity):
     """Returns a sound that is faster or slower, noisier, or of the other sign.
 
     Args:
-        waveform: float32 (n,).
+        waveform: float32 (n,), or (n, channels).
         key: int32 (2,), which the draws depend on alone.
         max_speed_change: float, most by which the speed (and so the pitch) differs from 1.
-        max_noise: float, the largest root mean square of white noise, as a share of the sound's.
+        max_noise: float, the largest root mean square of white noise, as a share of the sound's,
+            of each channel by itself.
         flips_polarity: bool. Change the sign of half of the sounds, which nobody hears.
 
     Returns:
-        float32 (n / speed,), at least 1 sample.
+        float32 (n / speed,) or (n / speed, channels), at least 1 sample.
     """
     keys = tf.random.split(key, 4)
     if max_speed_change:
@@ -22,7 +23,7 @@ def vary(waveform, key, max_speed_change, max_noise, flips_polarity):
         waveform = at_speed(waveform, 1.0 + change)
     if max_noise:
         level = tf.random.stateless_uniform((), keys[1], 0.0, max_noise)
-        level *= tf.sqrt(tf.reduce_mean(tf.square(waveform)))
+        level *= tf.sqrt(tf.reduce_mean(tf.square(waveform), axis=0))
         waveform += level * tf.random.stateless_normal(tf.shape(waveform), keys[2])
     if flips_polarity:
         flip = tf.random.stateless_uniform((), keys[3]) < 0.5
@@ -34,11 +35,11 @@ def at_speed(waveform, speed):
     """Returns a sound played at another speed, by linear interpolation.
 
     Args:
-        waveform: float32 (n,).
+        waveform: float32 (n,), or (n, channels).
         speed: scalar float32, near 1.
 
     Returns:
-        float32 (n / speed,), rounded, at least 1 sample.
+        float32 (n / speed,) or (n / speed, channels), rounded, at least 1 sample.
     """
     last = tf.shape(waveform)[0] - 1
     length = tf.maximum(tf.cast(tf.round(tf.cast(last + 1, tf.float32) / speed), tf.int32), 1)
@@ -46,4 +47,5 @@ def at_speed(waveform, speed):
     before = tf.cast(places, tf.int32)
     after = tf.minimum(before + 1, last)
     share = places - tf.cast(before, tf.float32)
+    share = tf.reshape(share, [-1] + [1] * (len(waveform.shape) - 1))
     return tf.gather(waveform, before) * (1.0 - share) + tf.gather(waveform, after) * share

@@ -22,7 +22,7 @@ class Sounds:
     beforehand, whatever the size, so that the number of examples is exact.
 
     Args:
-        sounds: list of `zoo.audio_files.Sound`, at least one.
+        sounds: list of `zoo.manifests.LabelledFile`, at least one.
         sample_rate: int.
         skip_corrupt: bool. Leave out, and count in a line of the log, those that cannot be read.
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from zoo import (
     commands_benchmark,
     commands_convert,
+    commands_crossvalidate,
+    commands_experiments,
     commands_models,
     commands_runs,
     commands_serving,
@@ -24,7 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     groups = (commands_models, commands_runs, commands_serving, commands_convert)
-    for group in (*groups, commands_benchmark):
+    evaluations = (commands_crossvalidate, commands_benchmark, commands_experiments)
+    for group in (*groups, *evaluations):
         group.add_to(commands)
     return parser
 

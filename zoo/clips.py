@@ -40,7 +40,7 @@ def read_clip(path, *, num_frames, frame_rate, side, num_samples=None, sample_ra
         ZooError: if there is no such file, it cannot be read, has no video or no sound track, or
             ends too early; or PyAV is not installed.
     """
-    av = _import_av()
+    av = import_av()
     path = Path(path).expanduser()
     if not path.is_file():
         raise ZooError(f"There is no file {path}.")
@@ -76,7 +76,7 @@ def write_clip(path, video, frame_rate, audio=None, sample_rate=None):
         ZooError: if the disk is full or the folder cannot be written; or PyAV is not installed.
         ValueError: if `video` has another shape.
     """
-    av = _import_av()
+    av = import_av()
     video = np.asarray(video)
     if video.ndim != 4 or video.shape[-1] not in (1, 3) or not len(video):
         raise ValueError(
@@ -97,7 +97,50 @@ def write_clip(path, video, frame_rate, audio=None, sample_rate=None):
     return path
 
 
-def _import_av():
+def shown_at(container, times, convert, origin=None):
+    """Returns the frames that a file shows at some times, up to its end.
+
+    Args:
+        container: open PyAV container, at its start or before the first time.
+        times: rising floats, seconds from `origin` on.
+        convert: callable from a PyAV frame to what is returned of it.
+        origin: time stamp in seconds that times count from; None: that of the first frame.
+
+    Returns:
+        (list of what `convert` returns, not longer than `times`; origin; seconds from there to
+        the end of the last frame that was decoded).
+    """
+    stream = container.streams.video[0]
+    converted, shown, interval = [], None, 1.0 / float(stream.average_rate or 25)
+
+    def convert_until(end):
+        """Converts the frame that is shown until then, as often as it is asked for."""
+        picture = None
+        while len(converted) < len(times) and times[len(converted)] < end:
+            picture = convert(shown) if picture is None else picture
+            converted.append(picture)
+
+    for frame in container.decode(stream):
+        if frame.time is None:
+            continue
+        origin = frame.time if origin is None else origin
+        if shown is not None:
+            convert_until(frame.time - origin - 1e-6)
+        if len(converted) == len(times):
+            break
+        shown = frame
+    end = 0.0 if shown is None else shown.time - origin + interval
+    if shown is not None:
+        convert_until(end)
+    return converted, origin, end
+
+
+def import_av():
+    """Returns the module `av`.
+
+    Raises:
+        ZooError: if PyAV is not installed.
+    """
     try:
         import av
     except ImportError as error:
@@ -117,24 +160,8 @@ def _check_streams(path, container, wants_sound):
 def _read_video(path, container, times, side):
     """Returns the frames shown at these times, and the time stamp of the first frame."""
     preprocess = ImagePreprocess((*side, 3), mean=0.0, std=1.0)
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    frames, shown, origin, interval = [], None, None, 1.0 / float(stream.average_rate or 25)
-    for frame in container.decode(stream):
-        if frame.time is None:
-            continue
-        origin = frame.time if origin is None else origin
-        # The picture before this one was shown until now.
-        while shown is not None and len(frames) < len(times):
-            if times[len(frames)] >= frame.time - origin - 1e-6:
-                break
-            frames.append(_resized(preprocess, shown))
-        if len(frames) == len(times):
-            break
-        shown = frame
-    end = 0.0 if shown is None else shown.time - origin + interval
-    while shown is not None and len(frames) < len(times) and times[len(frames)] < end:
-        frames.append(_resized(preprocess, shown))
+    container.streams.video[0].thread_type = "AUTO"
+    frames, origin, end = shown_at(container, times, lambda frame: _resized(preprocess, frame))
     if len(frames) < len(times):
         raise ZooError(
             f"{path} is too short: the model reads {len(times)} frames up to "

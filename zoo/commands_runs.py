@@ -58,10 +58,16 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         help="time between checkpoints inside of an epoch (default 5; 0: after each step); there "
         "is one after each epoch, and after Ctrl-C",
     )
+    add_run_options(parser)
+    parser.add_argument("--seed", type=int, help="random seed (default 0)")
+    parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
+
+
+def add_run_options(parser: argparse.ArgumentParser, jit_compile: str = "auto") -> None:
+    """Adds the options that decide what is trained on what and how, but for the seed."""
     _add_data_options(parser)
     _add_recipe_options(parser)
-    _add_device_options(parser)
-    parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
+    _add_device_options(parser, jit_compile)
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -102,17 +108,19 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="change another field of the recipe, such as label_smoothing=0.1 (repeatable)",
     )
-    group.add_argument("--seed", type=int, help="random seed (default 0)")
 
 
-def _add_device_options(parser: argparse.ArgumentParser) -> None:
+def _add_device_options(parser: argparse.ArgumentParser, jit_compile: str) -> None:
     group = parser.add_argument_group("devices and numbers")
     group.add_argument(
         "--strategy", choices=STRATEGIES, default="auto", help="which devices (default auto)"
     )
     group.add_argument("--precision", metavar="POLICY", help="float32 (default) or mixed_bfloat16")
     group.add_argument(
-        "--jit-compile", choices=JIT_COMPILE, default="auto", help="use XLA (default auto)"
+        "--jit-compile",
+        choices=JIT_COMPILE,
+        default=jit_compile,
+        help=f"use XLA (default {jit_compile})",
     )
 
 
@@ -144,7 +152,7 @@ def train_command(args: argparse.Namespace) -> None:
         raise ZooError("`train` must get the NAME of a model, or --resume RUN. Received: neither.")
     if args.name is not None:
         configuration(args.name)
-    settings = _train_settings(args)
+    settings = {**train_settings(args), "seed": args.seed}
     start_tensorflow()
     from zoo.run_folder import RunFolder
     from zoo.training import train
@@ -178,6 +186,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
             f"loss {figures['loss']:.4f}, {figures['num_examples']:,} examples"
         )
     )
+    _print_conditions(out, figures)
     report = {"name": entry.name, "run": args.run_folder, "split": split, **figures}
     write_json(args.json, report)
 
@@ -213,8 +222,8 @@ def _resumed_folder(args: argparse.Namespace) -> str | None:
     return folders[0]
 
 
-def _train_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns the arguments of `train` that the options spell, recipe settings among them."""
+def train_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns the arguments of `train` that `add_run_options` spell, recipe settings among them."""
     settings = parse_settings("--recipe", args.recipe)
     known = [field.name for field in dataclasses.fields(Recipe)]
     for key in settings:
@@ -225,7 +234,7 @@ def _train_settings(args: argparse.Namespace) -> dict[str, Any]:
     for key in ("epochs", "batch_size", "learning_rate"):
         if getattr(args, key) is not None:
             settings[key] = getattr(args, key)
-    for key in ("data", "weights", "seed", "strategy", "skip_corrupt", "precision"):
+    for key in ("data", "weights", "strategy", "skip_corrupt", "precision"):
         settings[key] = getattr(args, key)
     settings["checkpoint_minutes"] = args.checkpoint_minutes
     settings["overrides"] = parse_settings("--set", args.set) or None
@@ -238,6 +247,7 @@ def _print_result(out, result) -> None:
         figure = _headline(result.headline, result.test_figures)
         of_examples = f"{result.num_test_examples:,} examples"
         out.print(Text(f"{result.test_split} {figure} of {of_examples}"))
+        _print_conditions(out, result.test_figures)
     out.print(
         Text(
             f"{result.parameters:,} parameters, {result.epochs} epochs, "
@@ -258,8 +268,15 @@ def _result_report(result) -> dict[str, Any]:
     return {**report, "skipped": list(result.skipped), "run": str(result.path)}
 
 
+def _print_conditions(out, figures: dict[str, float]) -> None:
+    """Prints the figures of a model that lacks one of its streams, if there are any."""
+    for name in figures:
+        if "_without_" in name:
+            out.print(Text(f"  {_headline(name, figures)}"))
+
+
 def _headline(name: str, figures: dict[str, float]) -> str:
     """Returns a metric in words: an accuracy in percent, anything else as a number."""
     value = figures[name]
-    number = f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+    number = f"{value:.2%}" if name.startswith("accuracy") else f"{value:.4f}"
     return f"{name.replace('_', ' ')} {number}"

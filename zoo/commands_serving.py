@@ -26,7 +26,8 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         "transparent) are classified; in a text, [MASK] (one byte) and [MASK:9] (nine) are filled "
         "in; two or more frames give the optical flow between them, as .flo and as a picture; a "
         "clip is reconstructed with its sound and labelled; point clouds and meshes (OFF, PLY, "
-        "XYZ, NPY, NPZ) are classified, and drawn.",
+        "XYZ, NPY, NPZ) are classified, and drawn; graphs (TUDataset's folders and zips, DGCNN's "
+        "text, JSON) and sets (NPZ) are classified.",
         [
             "perceiver-zoo predict --model runs/digits digit.png",
             "perceiver-zoo predict --model exported/digits *.png --top 5 --json predictions.json",
@@ -34,6 +35,7 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
             "perceiver-zoo predict --model flow.keras first.png second.png --out flow/",
             "perceiver-zoo predict --model multimodal.keras clip.mp4 --out reconstructed/",
             "perceiver-zoo predict --model runs/modelnet10 chair.off cloud.xyz --out pictures/",
+            "perceiver-zoo predict --model runs/mutag MUTAG.zip molecule.json --json classes.json",
         ],
     )
     parser.add_argument("items", metavar="ITEM", nargs="+", help="files, or texts")
@@ -62,7 +64,7 @@ def add_export(commands: argparse._SubParsersAction) -> None:
         "export",
         export_command,
         "Write a trained or converted model as a SavedModel that takes raw images, texts, sounds, "
-        "frames, clips or points and needs only TensorFlow.",
+        "frames, clips, points, graphs or sets and needs only TensorFlow.",
         [
             "perceiver-zoo export runs/digits exported/digits/1",
             "perceiver-zoo export language.keras exported/language/1",

@@ -8,14 +8,19 @@ listing the models is instant.
 import dataclasses
 
 from zoo.audio_configs import AUDIO_MODELS
+from zoo.audio_video_configs import AUDIO_VIDEO_MODELS
+from zoo.baseline_configs import BASELINE_MODELS
 from zoo.errors import ZooError
 from zoo.flow_configs import FLOW_MODELS
+from zoo.graph_configs import GRAPH_MODELS
 from zoo.image_configs import IMAGE_MODELS
 from zoo.multimodal_configs import MULTIMODAL_MODELS
 from zoo.names import nearest
 from zoo.point_cloud_configs import POINT_CLOUD_MODELS
 from zoo.recipes import RECIPES
+from zoo.set_configs import SET_MODELS
 from zoo.text_configs import TEXT_MODELS
+from zoo.video_configs import VIDEO_MODELS
 
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
 MODELS = {
@@ -25,6 +30,11 @@ MODELS = {
     **MULTIMODAL_MODELS,
     **POINT_CLOUD_MODELS,
     **AUDIO_MODELS,
+    **GRAPH_MODELS,
+    **SET_MODELS,
+    **BASELINE_MODELS,
+    **VIDEO_MODELS,
+    **AUDIO_VIDEO_MODELS,
 }
 
 
@@ -67,6 +77,18 @@ def configuration(name, **overrides):
 def as_setting(value):
     """Returns a value of an override as it was before its way through JSON."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def fields_from_data(config):
+    """Returns the fields of a configuration that a run's data decided.
+
+    Args:
+        config: dict, the contents of a run's config.json, or what a `.keras` file says of itself.
+    """
+    fields = {name: as_setting(value) for name, value in config.get("from_data", {}).items()}
+    if config.get("num_classes") is not None:
+        fields["num_classes"] = config["num_classes"]
+    return fields
 
 
 def _nearest(name, names):

@@ -60,7 +60,7 @@ def fit(entry, settings, folder, console, checkpoint_minutes=mid_epoch.CHECKPOIN
 
 def _fit_epochs(entry, settings, kept, console, stop, checkpoint_minutes):
     recipe, (folder, position, metrics) = settings.recipe, kept
-    steps = steps_per_epoch(entry, recipe.batch_size)
+    steps = steps_per_epoch(entry, recipe)
     headline = task_of(entry.config).headline
     display = callbacks.ProgressDisplay(console, recipe.epochs, position.epoch, steps, headline)
     clock = callbacks.EpochClock(position)
@@ -101,13 +101,15 @@ def training_batches(entry, recipe, seed, first_epoch=0, first_step=0):
     The data counts the epochs: Keras under a strategy starts more iterations over a dataset
     than it trains epochs, and a resumed run starts in the middle.
     """
+    steps_of_a_pass = steps_per_epoch(entry, recipe) // recipe.passes_per_epoch
+    passes, first_step = divmod(first_step, steps_of_a_pass)
     return entry.pipeline.batches(
         "train",
         recipe.batch_size,
         training=True,
         seed=seed,
         augmentation=recipe.augmentation,
-        epoch=first_epoch,
+        epoch=first_epoch * recipe.passes_per_epoch + passes,
         start_step=first_step,
         repeat=True,
         drop_remainder=needs_static_shapes(entry.model.distribute_strategy),
@@ -125,12 +127,15 @@ def held_out_batches(entry, recipe, *preferred):
     return entry.pipeline.batches(split, even_batch_size(batch_size, num_examples, strategy))
 
 
-def steps_per_epoch(entry, batch_size) -> int:
-    """Returns the optimiser steps of one epoch; the last batch may be smaller, but on a TPU."""
+def steps_per_epoch(entry, recipe) -> int:
+    """Returns the optimiser steps of one epoch of a recipe.
+
+    The last batch of each pass may be smaller, but on a TPU.
+    """
     num_examples = entry.pipeline.num_examples("train")
     if needs_static_shapes(entry.model.distribute_strategy):
-        return num_examples // batch_size
-    return math.ceil(num_examples / batch_size)
+        return num_examples // recipe.batch_size * recipe.passes_per_epoch
+    return math.ceil(num_examples / recipe.batch_size) * recipe.passes_per_epoch
 
 
 def held_out_split(entry, *preferred) -> str | None:

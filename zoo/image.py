@@ -86,7 +86,7 @@ class ImagePreprocess:
         Returns:
             float32 0-255, (..., height, width, channels) of `image_shape`.
         """
-        images = self._with_channels(tf.cast(images, tf.float32))
+        images = self.with_channels(tf.cast(images, tf.float32))
         side = images.shape[-3:-1]
         if side.is_fully_defined():
             if tuple(side) == self.image_shape[:2]:
@@ -99,7 +99,7 @@ class ImagePreprocess:
 
     def stretch(self, images):
         """Returns whole images at the model's size, whatever their aspect ratio; as `resize`."""
-        return self._resized(self._with_channels(tf.cast(images, tf.float32)))
+        return self._resized(self.with_channels(tf.cast(images, tf.float32)))
 
     def normalise(self, images):
         """Returns `(images / 255 - mean) / std`.
@@ -115,6 +115,31 @@ class ImagePreprocess:
         scale = [1 / (255 * std) for std in self.std]
         shift = [mean / std for mean, std in zip(self.mean, self.std, strict=True)]
         return tf.cast(images, tf.float32) * tf.constant(scale) - tf.constant(shift)
+
+    def with_channels(self, images):
+        """Returns images with the model's number of channels; theirs may be known only later.
+
+        Args:
+            images: float32 0-255 (..., h, w, 1 to 4 channels).
+
+        Returns:
+            float32 0-255 (..., h, w, 1 or 3).
+        """
+        num_channels = images.shape[-1]
+        wanted = self.image_shape[2]
+        if num_channels is None:
+            is_colour = tf.shape(images)[-1] >= 3
+            colour = tf.gather(images, tf.where(is_colour, (0, 1, 2), (0, 0, 0)), axis=-1)
+            return colour if wanted == 3 else tf.where(is_colour, _grey(colour), colour[..., :1])
+        if num_channels not in (1, 2, 3, 4):
+            raise ValueError(
+                "`images` must have 1, 2, 3 or 4 channels. "
+                f"Received: images of shape {tuple(images.shape)}."
+            )
+        if wanted == 3:
+            colour = images[..., :3] if num_channels >= 3 else images[..., :1]
+            return colour if num_channels >= 3 else tf.repeat(colour, 3, axis=-1)
+        return _grey(images[..., :3]) if num_channels >= 3 else images[..., :1]
 
     def _cropped_and_resized(self, images):
         height, width, _ = self.image_shape
@@ -132,24 +157,6 @@ class ImagePreprocess:
     def _resized(self, images):
         images = tf.image.resize(images, self.image_shape[:2], method="bicubic", antialias=True)
         return self._ensure_shape(tf.clip_by_value(images, 0.0, 255.0))
-
-    def _with_channels(self, images):
-        """Returns images with the model's number of channels; theirs may be known only later."""
-        num_channels = images.shape[-1]
-        wanted = self.image_shape[2]
-        if num_channels is None:
-            is_colour = tf.shape(images)[-1] >= 3
-            colour = tf.gather(images, tf.where(is_colour, (0, 1, 2), (0, 0, 0)), axis=-1)
-            return colour if wanted == 3 else tf.where(is_colour, _grey(colour), colour[..., :1])
-        if num_channels not in (1, 2, 3, 4):
-            raise ValueError(
-                "`images` must have 1, 2, 3 or 4 channels. "
-                f"Received: images of shape {tuple(images.shape)}."
-            )
-        if wanted == 3:
-            colour = images[..., :3] if num_channels >= 3 else images[..., :1]
-            return colour if num_channels >= 3 else tf.repeat(colour, 3, axis=-1)
-        return _grey(images[..., :3]) if num_channels >= 3 else images[..., :1]
 
     def _ensure_shape(self, images):
         return tf.ensure_shape(images, (*images.shape[:-3], *self.image_shape))

@@ -9,6 +9,7 @@ from perceiver_tf.models.configs import EncoderConfig, PerceiverConfig, Perceive
 from zoo.numerics import check_numerics
 
 POSITIONS = ("fourier", "learned", "conv")
+PERMUTATIONS = ("none", "pixels", "rows")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class ImageClassifierConfig:
             and Fourier features).
         num_frequency_bands: bands per axis, where the adapter has Fourier features.
         max_resolution: twice the highest frequency of each axis; None: the size of the grid.
+        permutation: what one fixed random permutation moves (arXiv:2103.03206 section 4.1, table
+            2): "none"; "pixels", among positions that stay; or "rows" of the byte array, pixels
+            and their positions.
+        permutation_seed: int that decides the permutation.
         dataset: where the pipeline reads by default, see `zoo.image_sources.open_source`.
         recipe: name of the default training recipe.
         numerics: "deepmind" or "huggingface": whose code the model equals where the two differ,
@@ -43,6 +48,8 @@ class ImageClassifierConfig:
     positions: str = "fourier"
     num_frequency_bands: int = 64
     max_resolution: tuple[int, int] | None = None
+    permutation: str = "none"
+    permutation_seed: int = 0
     dataset: str = "imagenet2012"
     recipe: str = "imagenet_perceiver"
     numerics: str = "deepmind"
@@ -52,6 +59,11 @@ class ImageClassifierConfig:
         if self.positions not in POSITIONS:
             raise ValueError(
                 f"`positions` must be one of {POSITIONS}. Received: positions={self.positions!r}."
+            )
+        if self.permutation not in PERMUTATIONS:
+            raise ValueError(
+                f"`permutation` must be one of {PERMUTATIONS}. "
+                f"Received: permutation={self.permutation!r}."
             )
         if not _are_counts(self.image_shape, 3) or self.image_shape[2] not in (1, 3):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 import keras
 
+from perceiver_tf.layers.assembled_rows import AssembledRows
 from perceiver_tf.layers.inputs import ConvStemInputs, FourierInputs, LearnedInputs
 from perceiver_tf.layers.latents import LatentArray
 from perceiver_tf.models.configs import PerceiverIOConfig
@@ -33,7 +34,19 @@ def image_classifier(config, name="image_classifier"):
 
 
 def image_adapter(config):
-    """Return the layer that turns the images of an `ImageClassifierConfig` to a byte array."""
+    """Return what turns the images of an `ImageClassifierConfig` to a byte array: a layer, or
+    where pixels or rows are permuted a function of layers."""
+    adapter = _plain_adapter(config)
+    if config.permutation == "none":
+        return adapter
+    permuted = AssembledRows(config.permutation_seed, name="permuted")
+    if config.permutation == "rows":
+        return lambda images: permuted(adapter(images))
+    grid = keras.layers.Reshape(config.image_shape, name="permuted_images")
+    return lambda images: adapter(grid(permuted(images)))
+
+
+def _plain_adapter(config):
     if config.positions == "learned":
         return LearnedInputs(name="inputs")
     if config.positions == "fourier":

@@ -31,7 +31,7 @@ class ClipPreprocess:
         """Returns float32 (b, *image_shape) in [0, 1] of raw frames.
 
         Args:
-            video: uint8 (b, frames, any height, any width, 1 or 3 channels).
+            video: uint8 (b, frames, any height, any width, 1 to 4 channels).
 
         Raises:
             ZooError: if the number of frames is known and wrong; where it is known only in the
@@ -44,7 +44,7 @@ class ClipPreprocess:
             f"`video` must have {num_frames} frames, at {self.frame_rate:g} a second",
         )
         shape = tf.shape(video)
-        frames = tf.reshape(video, (-1, shape[2], shape[3], video.shape[4]))
+        frames = tf.reshape(video, (-1, shape[2], shape[3], video.shape[4] or shape[4]))
         frames = self._frames.normalise(self._frames.resize(frames))
         return tf.reshape(frames, (-1, *self.image_shape))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.class_folders import TEST_SHARE, list_classes
+from zoo.class_folders import list_classes
 from zoo.errors import ZooError
-from zoo.held_out import unit_hash
+from zoo.labelled_arrays import checked_labels, checked_names, checked_test, rows_by_split
 from zoo.point_cloud_files import SUFFIXES, centred, read_npz, read_points
 
 
@@ -102,12 +102,9 @@ class ArrayClouds(CloudSource):
     def __init__(self, path, skip_corrupt=False):
         arrays = read_npz(path)
         self._points, self._mask, labels = _checked(path, arrays)
-        is_test = _checked_test(path, arrays.get("test"), len(labels))
-        self._rows = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
-        self._rows = {split: rows for split, rows in self._rows.items() if len(rows)}
-        if "train" not in self._rows:
-            raise ZooError(f"`test` of {path} must leave clouds to train on. Received: all True.")
-        names = _checked_names(path, arrays, labels)
+        is_test = checked_test(path, arrays.get("test"), len(labels))
+        self._rows = rows_by_split(path, is_test, "clouds")
+        names = checked_names(path, arrays, labels, "cloud")
         num_classes = int(labels.max()) + 1 if names is None else len(names)
         by_split = {split: labels[rows] for split, rows in self._rows.items()}
         super().__init__(str(path), by_split, names, num_classes, skip_corrupt)
@@ -188,45 +185,10 @@ def _checked(path, arrays):
             f"`points` of {path} must be floats (clouds, points, 3), at least one. "
             f"Received: {points.dtype} of shape {points.shape}."
         )
-    if labels.shape != points.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0:
-        raise ZooError(
-            f"`label` of {path} must be an integer from 0 for each of the {len(points)} clouds. "
-            f"Received: {labels.dtype} of shape {labels.shape}"
-            f"{f' from {labels.min()}' if labels.dtype.kind in 'iu' and labels.size else ''}."
-        )
+    labels = checked_labels(path, labels, len(points), "clouds")
     if mask is not None and (mask.shape != points.shape[:2] or mask.dtype != bool):
         raise ZooError(
             f"`mask` of {path} must be bool of shape {points.shape[:2]}. "
             f"Received: {mask.dtype} of shape {mask.shape}."
         )
-    return points, mask, labels.astype(np.int64)
-
-
-def _checked_test(path, is_test, num_clouds):
-    """Returns which clouds are held out, bool (n,)."""
-    if is_test is None:
-        return np.array([unit_hash(str(row)) < TEST_SHARE for row in range(num_clouds)])
-    if is_test.shape != (num_clouds,) or is_test.dtype != bool:
-        raise ZooError(
-            f"`test` of {path} must be bool of shape ({num_clouds},). "
-            f"Received: {is_test.dtype} of shape {is_test.shape}."
-        )
-    return is_test
-
-
-def _checked_names(path, arrays, labels):
-    """Returns the names of the classes, a tuple of str, or None."""
-    names = arrays.get("class_names", arrays.get("names"))
-    if names is None:
-        return None
-    if names.ndim != 1 or names.dtype.kind != "U":
-        raise ZooError(
-            f"The class names of {path} must be strings of shape (k,). "
-            f"Received: {names.dtype} of shape {names.shape}."
-        )
-    if labels.max() >= len(names):
-        raise ZooError(
-            f"`label` of {path} must be less than {len(names)}, the number of class names. "
-            f"Received: {labels.max()} of cloud {int(labels.argmax())}."
-        )
-    return tuple(map(str, names))
+    return points, mask, labels

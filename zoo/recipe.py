@@ -20,7 +20,9 @@ class Recipe:
     """Says how a model is trained; change a copy with `recipe.replace(epochs=3)`.
 
     Args:
-        epochs: int > 0, passes over the training split.
+        epochs: int > 0, after each of which the weights are measured and kept.
+        passes_per_epoch: int > 0, passes over the training split in an epoch. With few examples
+            more than one keeps measuring and writing from taking longer than the training.
         batch_size: int > 0, examples per optimiser step, over all devices together.
         optimizer: one of `OPTIMIZERS`.
         learning_rate: float > 0, the rate before warm-up and decay are applied.
@@ -49,6 +51,7 @@ class Recipe:
 
     epochs: int
     batch_size: int
+    passes_per_epoch: int = 1
     optimizer: str = "adamw"
     learning_rate: float = 1e-3
     learning_rate_batch_size: int | None = None
@@ -73,6 +76,7 @@ class Recipe:
         for name, requirement, holds in (
             ("epochs", "an int > 0", _is_count(self.epochs)),
             ("batch_size", "an int > 0", _is_count(self.batch_size)),
+            ("passes_per_epoch", "an int > 0", _is_count(self.passes_per_epoch)),
             ("optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer in OPTIMIZERS),
             ("schedule", f"one of {', '.join(SCHEDULES)}", self.schedule in SCHEDULES),
             ("learning_rate", "a finite number > 0", 0 < self.learning_rate < math.inf),

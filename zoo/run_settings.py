@@ -1,5 +1,6 @@
 """What determines the weights of a training run, new or resumed."""
 
+import dataclasses
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,7 @@ def run_config(settings: RunSettings, entry) -> dict:
         "recipe": settings.recipe.to_dict(),
         "headline": task_of(entry.config).headline,
         "num_classes": getattr(entry.config, "num_classes", None),
+        "from_data": _from_data(settings, entry.config),
         "class_names": None if class_names is None else list(class_names),
         "parameters": entry.model.count_params(),
         "versions": {
@@ -136,6 +138,13 @@ def run_config(settings: RunSettings, entry) -> dict:
     }
 
 
+def _from_data(settings, config):
+    """Returns the fields of a configuration that the data decided, such as its classes."""
+    before = configuration(settings.name, **settings.overrides)
+    names = [field.name for field in dataclasses.fields(config)]
+    return {k: getattr(config, k) for k in names if getattr(config, k) != getattr(before, k)}
+
+
 def _data(data, config):
     """Returns where the data is, valid in any working folder; None for the model's own."""
     if data is None or data == config.dataset:
@@ -145,4 +154,9 @@ def _data(data, config):
 
 def _path(text):
     """Returns a path, valid in any working folder; another name or None as it is."""
-    return str(Path(text).absolute()) if text is not None and Path(text).exists() else text
+    if text is None or Path(text).exists():
+        return None if text is None else str(Path(text).absolute())
+    # Options may follow a file, as in "videos.npz:label=action".
+    file, ending, options = str(text).partition(".npz:")
+    file = Path(file + ".npz")
+    return f"{file.absolute()}:{options}" if ending and file.exists() else text

@@ -1,7 +1,7 @@
 """Trained runs as models of the zoo."""
 
 from zoo import registry
-from zoo.configs import as_setting
+from zoo.configs import as_setting, fields_from_data
 from zoo.errors import ZooError
 from zoo.run_folder import RunFolder
 
@@ -32,8 +32,8 @@ def load_run(path, *, with_data: bool = True):
     settings = {name: as_setting(value) for name, value in config["overrides"].items()}
     if with_data:
         settings |= {"data": config["data"], "skip_corrupt": config["skip_corrupt"]}
-    elif config.get("num_classes") is not None:
-        settings["num_classes"] = config["num_classes"]
+    else:
+        settings |= fields_from_data(config)
     entry = registry.build(config["name"], **settings)
     entry.model.load_weights(folder.model_path)
     return entry, config

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo import checkpoints
-from zoo.configs import as_setting
+from zoo.configs import as_setting, fields_from_data
 from zoo.errors import ZooError
 from zoo.run_folder import RUN_FILE, RunFolder
 from zoo.tasks import task_of
@@ -85,8 +85,7 @@ def open_starting_weights(source, name: str) -> StartingWeights:
         raise ZooError(f"The weights must be of {name}. Received: {source}, of {about['name']}.")
     settings = {key: as_setting(value) for key, value in about["overrides"].items()}
     num_classes, names = about.get("num_classes"), about["class_names"]
-    if num_classes is not None:
-        settings["num_classes"] = num_classes
+    settings |= fields_from_data(about)
     return StartingWeights(
         load=functools.partial(_load_file, path=path, num_classes=num_classes),
         settings=settings,

@@ -10,11 +10,20 @@ from zoo import (
     audio_predict,
     audio_served,
     audio_training,
+    audio_video,
+    audio_video_models,
+    audio_video_predict,
+    audio_video_served,
+    baseline_models,
     flow,
     flow_losses,
     flow_models,
     flow_predict,
     flow_served,
+    graph_models,
+    graph_predict,
+    graph_served,
+    graphs,
     image,
     image_models,
     image_predict,
@@ -28,24 +37,41 @@ from zoo import (
     point_cloud_predict,
     point_cloud_served,
     point_clouds,
+    set_models,
+    set_predict,
+    set_served,
+    sets,
     text,
     text_models,
     text_predict,
     text_served,
     text_training,
+    video,
+    video_models,
+    video_predict,
+    video_served,
 )
 from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
+from zoo.audio_video_configs import AudioVideoClassifierConfig, AudioVideoTaggerConfig
+from zoo.baseline_configs import BaselineConfig
 from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
+from zoo.graph_configs import GraphClassifierConfig
 from zoo.image_configs import ImageClassifierConfig
 from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.served_images import ServedClassifier
+from zoo.set_configs import SetClassifierConfig
 from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
+from zoo.video_configs import VideoClassifierConfig, VideoTaggerConfig
 
 
 def _unchanged(config, pipeline):
     return config, pipeline
+
+
+def _no_conditions(config):
+    return {}
 
 
 @dataclass(frozen=True)
@@ -68,6 +94,9 @@ class Task:
         signature: an endpoint that no other kind of model has; tells a SavedModel's kind.
         adapted: callable from `(config, pipeline)` to both for the number of classes that the
             data has.
+        conditions: callable from `(config)` to a dict from names, such as "without_audio", to
+            functions from a batch's inputs to inputs: a model is evaluated under each of these as
+            well, see `zoo.training.evaluate`.
     """
 
     build_model: Callable
@@ -78,11 +107,22 @@ class Task:
     predict: Callable
     signature: str
     adapted: Callable = _unchanged
+    conditions: Callable = _no_conditions
 
 
 TASKS = {
     ImageClassifierConfig: Task(
         build_model=image_models.image_classifier,
+        build_pipeline=image.image_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=ServedClassifier,
+        predict=image_predict.predict_files,
+        signature="image_bytes",
+        adapted=image.with_classes_of_the_data,
+    ),
+    BaselineConfig: Task(
+        build_model=baseline_models.baseline_classifier,
         build_pipeline=image.image_pipeline,
         compiled=image_training.compiled,
         headline="accuracy",
@@ -158,6 +198,68 @@ TASKS = {
         predict=audio_predict.predict_sounds,
         signature="tag_sound",
         adapted=audio.with_classes_of_the_data,
+    ),
+    GraphClassifierConfig: Task(
+        build_model=graph_models.graph_classifier,
+        build_pipeline=graphs.graph_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=graph_served.ServedGraphs,
+        predict=graph_predict.predict_graphs,
+        signature="classify_graphs",
+        adapted=graphs.with_fields_of_the_data,
+    ),
+    SetClassifierConfig: Task(
+        build_model=set_models.set_classifier,
+        build_pipeline=sets.set_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=set_served.ServedSets,
+        predict=set_predict.predict_sets,
+        signature="classify_sets",
+        adapted=sets.with_fields_of_the_data,
+    ),
+    VideoClassifierConfig: Task(
+        build_model=video_models.video_model,
+        build_pipeline=video.video_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=video_served.ServedVideoModel,
+        predict=video_predict.predict_videos,
+        signature="classify_video",
+        adapted=video.with_classes_of_the_data,
+    ),
+    VideoTaggerConfig: Task(
+        build_model=video_models.video_model,
+        build_pipeline=video.video_pipeline,
+        compiled=audio_training.compile_tagger,
+        headline="mean_average_precision",
+        served=video_served.ServedVideoTagger,
+        predict=video_predict.predict_videos,
+        signature="tag_video",
+        adapted=video.with_classes_of_the_data,
+    ),
+    AudioVideoClassifierConfig: Task(
+        build_model=audio_video_models.audio_video_model,
+        build_pipeline=audio_video.audio_video_pipeline,
+        compiled=image_training.compiled,
+        headline="accuracy",
+        served=audio_video_served.ServedAudioVideo,
+        predict=audio_video_predict.predict_audio_video,
+        signature="classify_audio_video",
+        adapted=audio_video.with_classes_of_the_data,
+        conditions=audio_video.without_stream,
+    ),
+    AudioVideoTaggerConfig: Task(
+        build_model=audio_video_models.audio_video_model,
+        build_pipeline=audio_video.audio_video_pipeline,
+        compiled=audio_training.compile_tagger,
+        headline="mean_average_precision",
+        served=audio_video_served.ServedAudioVideoTagger,
+        predict=audio_video_predict.predict_audio_video,
+        signature="tag_audio_video",
+        adapted=audio_video.with_classes_of_the_data,
+        conditions=audio_video.without_stream,
     ),
 }
 

@@ -153,7 +153,8 @@ def evaluate(entry, split: str = "test", batch_size: int = 256) -> dict:
 
     Returns:
         dict of "loss" (float, without label smoothing), the task's metrics (such as "accuracy",
-        float in [0, 1]) and "num_examples" (int).
+        float in [0, 1]) and "num_examples" (int); where the task has conditions, such as a stream
+        that is missing, its first metric under each, such as "accuracy_without_audio".
 
     Raises:
         ZooError: If the data has no such split, or cannot be read.
@@ -161,17 +162,21 @@ def evaluate(entry, split: str = "test", batch_size: int = 256) -> dict:
     splits = entry.pipeline.splits
     if split not in splits:
         raise ZooError(f"`split` must be one of {', '.join(splits)}. Received: split={split!r}.")
-    model = entry.model
+    model, task = entry.model, task_of(entry.config)
     with model.distribute_strategy.scope():
         evaluator = keras.Model(model.input, model.output)
         recipe = RECIPES[entry.config.recipe].replace(label_smoothing=0.0)
-        evaluator.compile(**task_of(entry.config).compiled(entry.config, recipe), jit_compile=False)
+        evaluator.compile(**task.compiled(entry.config, recipe), jit_compile=False)
     num_examples = entry.pipeline.num_examples(split)
     batch_size = even_batch_size(batch_size, num_examples, model.distribute_strategy)
     batches = entry.pipeline.batches(split, batch_size)
     with data_errors_named():
-        logs = evaluator.evaluate(batches, verbose=0, return_dict=True)
-    return {**{name: float(value) for name, value in logs.items()}, "num_examples": num_examples}
+        figures = evaluator.evaluate(batches, verbose=0, return_dict=True)
+        for condition, changed in task.conditions(entry.config).items():
+            changed_batches = batches.map(lambda x, *rest, change=changed: (change(x), *rest))
+            logs = evaluator.evaluate(changed_batches, verbose=0, return_dict=True)
+            figures[f"{task.headline}_{condition}"] = logs[task.headline]
+    return {**{name: float(value) for name, value in figures.items()}, "num_examples": num_examples}
 
 
 @contextlib.contextmanager
@@ -202,7 +207,7 @@ def compile_entry(entry, recipe, strategy, jit_compile):
     optimizer = build_optimizer(
         recipe,
         variables,
-        steps_per_epoch(entry, recipe.batch_size),
+        steps_per_epoch(entry, recipe),
         strategy.num_replicas_in_sync,
     )
     optimizer.build(variables)

@@ -9,7 +9,9 @@ import perceiver_tf
 IMAGES, POINTS, LATENTS, ROWS = (2, 8, 12, 3), (2, 5, 3), (2, 4, 8), (2, 6, 7)
 FRAMES = (2, 2, 6, 9, 3)
 TOKENS = (2, 6)
+ENTITIES = {"categories": (2, 5, 2), "numbers": (2, 5, 3), "mask": (2, 5)}
 CLIP = {"audio": (2, 12, 1), "image": (2, 2, 4, 8, 3)}
+STREAMS = {"audio": (2, 3, 4), "image": (2, 1, 2, 2, 5), "image_mask": (2, 4)}
 CLIP_SIZES = {"image_shape": (2, 4, 8, 3), "num_audio_samples": 12, "num_classes": 5}
 
 LAYERS = [
@@ -39,16 +41,33 @@ LAYERS = [
         (FRAMES,),
     ),
     ("PointInputs", {"num_frequency_bands": 3, "max_resolution": (8, 8, 8)}, (POINTS,)),
+    ("EntityInputs", {"channels": 6, "category_sizes": (3, 2), "hidden_channels": 4}, (ENTITIES,)),
+    ("MaskedMean", {}, (ROWS, (2, 6))),
     ("FourierQueries", {"num_frequency_bands": 3, "max_resolution": (8, 8)}, (IMAGES,)),
     ("TokenEmbedding", {"vocabulary_size": 9, "channels": 5}, (TOKENS,)),
     ("TokenInputs", {"max_length": 8}, (ROWS,)),
     ("TokenQueries", {"max_length": 8, "channels": 5}, (TOKENS,)),
     ("TokenQueries", {"max_length": 8, "channels": 5, "position_init": "sinusoidal"}, (TOKENS,)),
     ("OutputBias", {}, (ROWS,)),
+    ("AssembledRows", {"permutation_seed": 3}, (IMAGES,)),
     ("AverageWindows", {}, ((6, 5), (2, 3, 4))),
     ("SpaceToDepth", {"patch_shape": (4, 3)}, (IMAGES,)),
     ("MaskToken", {"num_channels": 9}, (ROWS,)),
+    (
+        "VideoInputs",
+        {"patch_shape": (2, 3, 9), "num_frequency_bands": 3, "max_resolution": (8, 8, 8)},
+        (FRAMES,),
+    ),
     ("ClipInputs", {**CLIP_SIZES, "audio_patch": 4}, (CLIP,)),
+    (
+        "StreamInputs",
+        {
+            "streams": ("image", "audio"),
+            "num_frequency_bands": (1, 3),
+            "max_resolution": ((4, 4, 4), (8,)),
+        },
+        (STREAMS,),
+    ),
     ("ClipDecoder", {**CLIP_SIZES, "audio_patch": 4, "output_channels": 9}, (LATENTS,)),
 ]
 

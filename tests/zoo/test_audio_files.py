@@ -4,8 +4,9 @@ import pathlib
 
 import pytest
 
-from zoo.audio_files import Sound, list_sounds
+from zoo.audio_files import list_sounds
 from zoo.errors import ZooError
+from zoo.manifests import LabelledFile
 
 FSDD = pathlib.Path(__file__).parents[3] / "shared/data/audio/fsdd"
 
@@ -71,11 +72,11 @@ def test_a_manifest_has_parts_splits_and_several_labels(tmp_path):
     splits, names = list_sounds(path)
     assert names == ("Dog, barking", "Music", "Speech")
     assert splits["train"] == [
-        Sound(str(tmp_path / "sub/a.wav"), (2, 1), 1.5, 3.0),
-        Sound(str(tmp_path / "c.wav"), (0, 1), 2.0, None),
+        LabelledFile(str(tmp_path / "sub/a.wav"), (2, 1), 1.5, 3.0),
+        LabelledFile(str(tmp_path / "c.wav"), (0, 1), 2.0, None),
     ]
-    assert splits["test"] == [Sound("/far/b.mp3", (0,))]
-    assert splits["validation"] == [Sound(str(tmp_path / "d.wav"), (), None, 1.0)]
+    assert splits["test"] == [LabelledFile("/far/b.mp3", (0,))]
+    assert splits["validation"] == [LabelledFile(str(tmp_path / "d.wav"), (), None, 1.0)]
 
 
 def test_parts_of_a_file_are_on_one_side_of_the_split(tmp_path):

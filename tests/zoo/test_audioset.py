@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from zoo.audio_decoding import read_sound
-from zoo.audio_files import Sound, list_sounds
+from zoo.audio_files import list_sounds
 from zoo.errors import ZooError
+from zoo.manifests import LabelledFile
 
 HEAD = "# Segments csv\n# num_ytids=3\n# YTID, start_seconds, end_seconds, positive_labels\n"
 TRAIN = (
@@ -40,10 +41,12 @@ def test_segments_become_sounds_with_several_labels(folder, caplog):
     assert names == ("Speech", "Male speech, man", "Music")
     assert splits == {
         "train": [
-            Sound(str(folder / "train/Y--4gqARaEJE.wav"), (0, 1), 0.0, 10.0, True),
-            Sound(str(folder / "train/aaaaaaaaaaa_30.000_40.000.flac"), (2,), None, None, True),
+            LabelledFile(str(folder / "train/Y--4gqARaEJE.wav"), (0, 1), 0.0, 10.0, True),
+            LabelledFile(
+                str(folder / "train/aaaaaaaaaaa_30.000_40.000.flac"), (2,), None, None, True
+            ),
         ],
-        "test": [Sound(str(folder / "bbbbbbbbbbb.mp3"), (0,), 12.5, 22.5, True)],
+        "test": [LabelledFile(str(folder / "bbbbbbbbbbb.mp3"), (0,), 12.5, 22.5, True)],
     }
     assert "Left out 1 of 4 segments" in caplog.text
 

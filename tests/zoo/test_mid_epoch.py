@@ -115,6 +115,14 @@ def test_a_killed_run_of_images_goes_on_at_its_last_checkpoint(images, tmp_path,
 
 
 @pytest.mark.slow
+def test_a_killed_run_goes_on_in_the_second_pass_of_an_epoch(images, tmp_path, monkeypatch):
+    name, settings = "perceiver_digits_tiny", IMAGES | {"batch_size": 8, "passes_per_epoch": 2}
+    whole = train(name, data=images, out=tmp_path / "whole", console=QUIET, **settings)
+    result = killed_and_resumed(name, images, tmp_path / "parts", monkeypatch, settings)
+    assert_equal_runs(tmp_path / "parts", result, whole)
+
+
+@pytest.mark.slow
 def test_a_killed_run_of_text_goes_on_at_its_last_checkpoint(text, tmp_path, monkeypatch):
     name = "perceiver_io_language_tiny"
     whole = train(name, data=text, out=tmp_path / "whole", console=QUIET, **TEXT)

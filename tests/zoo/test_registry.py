@@ -36,6 +36,17 @@ PARAMETERS = {
     "perceiver_audioset_mel": 27_637_329,
     "perceiver_spoken_digits_mel": 346_798,
     "perceiver_spoken_digits_raw": 419_278,
+    "baseline_resnet_small": 174_274,
+    "baseline_vit_small": 460_714,
+    "perceiver_mutag_small": 62_722,
+    "perceiver_proteins_small": 53_954,
+    "perceiver_io_starcraft_entities": 556_290,
+    "perceiver_audioset_video": 28_763_153,
+    "perceiver_depth_actions_small": 432_743,
+    "perceiver_actions_small": 495_953,
+    "perceiver_audioset_audio_video": 28_787_139,
+    "perceiver_audio_video_digits": 382_802,
+    "perceiver_utd_depth_inertial": 421_563,
 }
 
 

@@ -1,0 +1,150 @@
+"""From a video file to its frames: by PyAV, and GIFs by TensorFlow's own operation."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.clips import SUFFIXES as CLIP_SUFFIXES
+from zoo.clips import import_av, shown_at
+from zoo.errors import ZooError
+from zoo.image import GREY_WEIGHTS, PHOTO_CROP
+
+SUFFIXES = (*CLIP_SUFFIXES, ".gif")
+# Decoding starts at the last key frame before a part that begins later.
+SEEK_FROM = 1.0
+
+
+def read_video(path, form, choose_times, start=None, end=None, num_threads=1):
+    """Returns frames of a video, or of a part of it, small enough to be kept.
+
+    Of each time the frame that is shown then is taken, so that videos of any frame rate, also of a
+    changing one, become such of the model's. Frames that are larger than the model needs are
+    made smaller, and turned upright where the file says so. A GIF's frames are all taken, one for
+    each of the model's: TensorFlow does not tell their times.
+
+    Args:
+        path: MP4, MKV, WebM, MOV, AVI or GIF.
+        form: `zoo.video_times.VideoForm`.
+        choose_times: callable from begin and end in seconds and the number of frames between to
+            rising times: see `zoo.video_times`.
+        start, end: seconds from the beginning, of a part; None: the file's own ends.
+        num_threads: threads that decode, 0: as many as FFmpeg likes.
+
+    Returns:
+        uint8 (n, h, w, channels), n at least 1.
+
+    Raises:
+        ZooError: if there is no such file, it cannot be read or has no frames (in that part), or
+            PyAV is needed and not installed.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise unreadable(path, "no such file" if not path.exists() else "it is no file")
+    if path.suffix.lower() == ".gif":
+        return _of_a_gif(path, form, start, end)
+    av = import_av()
+    try:
+        frames = _decoded(av, path, form, choose_times, start or 0.0, end, num_threads)
+    except (av.error.FFmpegError, OSError) as error:
+        raise unreadable(path, (error.strerror or str(error)).lower()) from error
+    if not frames:
+        raise unreadable(path, f"it has no frames{f' from {start:g} s on' if start else ''}")
+    return np.stack(frames)
+
+
+def unreadable(path, reason) -> ZooError:
+    """Returns the error about a video that cannot be read."""
+    return ZooError(f"Cannot read the video {path}: {reason}.")
+
+
+def _decoded(av, path, form, choose_times, start, end, num_threads):
+    """Returns a list of uint8 (h, w, channels); empty if there are none in that part."""
+    with _opened(av, path, num_threads) as (container, stream):
+        origin = float((stream.start_time or 0) * stream.time_base)
+        _seek(container, stream, origin + start)
+        first, last, count = _extent(container, stream, origin, start, end)
+    if not count:
+        return []
+    times = choose_times(first, last, count)
+    with _opened(av, path, num_threads) as (container, stream):
+        _seek(container, stream, origin + times[0])
+        scaler = _Scaler(av, form.frame_shape)
+        return shown_at(container, times, scaler, origin)[0]
+
+
+@contextlib.contextmanager
+def _opened(av, path, num_threads):
+    with av.open(str(path), metadata_errors="ignore") as container:
+        if not container.streams.video:
+            raise unreadable(path, "it has no video track")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = num_threads
+        yield container, stream
+
+
+def _seek(container, stream, time):
+    if time > SEEK_FROM:
+        container.seek(int(time / stream.time_base), stream=stream)
+
+
+def _extent(container, stream, origin, start, end):
+    """Returns where the part begins and ends, and how many frames begin in it, undecoded."""
+    interval = 1.0 / float(stream.average_rate or 25)
+    last, count = None, 0
+    for packet in container.demux(stream):
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is None:
+            continue
+        time = float(stamp * stream.time_base) - origin
+        if end is not None and packet.dts is not None and time > end + SEEK_FROM:
+            break
+        if start - 1e-6 <= time and (end is None or time < end):
+            count += 1
+        last = time if last is None else max(last, time)
+    if last is None:
+        return start, start, 0
+    stop = last + interval if end is None else min(end, last + interval)
+    # A frame that began before the part may be the only one that is shown in it.
+    return start, stop, max(count, 1) if stop > start else 0
+
+
+class _Scaler:
+    """Makes uint8 (h, w, channels) of a PyAV frame, in the size that a model is trained on."""
+
+    def __init__(self, av, frame_shape):
+        self._frame_shape = frame_shape
+        # One for all frames: a frame's own would prepare the conversion anew.
+        self._reformatter = av.video.reformatter.VideoReformatter()
+
+    def __call__(self, frame):
+        height, width, channels = self._frame_shape
+        turns = round(getattr(frame, "rotation", 0) / 90) % 4
+        sides = (frame.height, frame.width)
+        needed = (width, height) if turns % 2 else (height, width)
+        scale = min(1.0, max(need / side for need, side in zip(needed, sides, strict=True)))
+        scale = min(1.0, scale / PHOTO_CROP)
+        rows, columns = (max(round(side * scale), 1) for side in sides)
+        reformatted = self._reformatter.reformat(
+            frame, columns, rows, format="rgb24", interpolation="BICUBIC"
+        )
+        pixels = np.rot90(reformatted.to_ndarray(), turns)
+        if channels == 1:
+            pixels = np.round(pixels @ np.array(GREY_WEIGHTS))[..., None].astype(np.uint8)
+        return np.ascontiguousarray(pixels)
+
+
+def _of_a_gif(path, form, start, end):
+    """Returns the frames of a GIF, uint8 (n, h, w, 3); of a part by the model's frame rate."""
+    if form.frame_rate is None and (start is not None or end is not None):
+        raise unreadable(path, "a GIF has no part, as the model knows no frame rate")
+    try:
+        frames = tf.io.decode_gif(path.read_bytes()).numpy()
+    except (tf.errors.InvalidArgumentError, OSError) as error:
+        raise unreadable(path, "it is no GIF, or only a part of one") from error
+    first, last = (None if time is None else round(time * form.frame_rate) for time in (start, end))
+    if not len(frames[first:last]):
+        raise unreadable(path, f"it has no frames from {start or 0:g} s on")
+    return frames[first:last]

@@ -1,0 +1,142 @@
+"""From the frames of a video to what a model of video takes; trained and served models share it."""
+
+import tensorflow as tf
+
+from zoo.image import PHOTO_CROP, PHOTO_SIDE, ImagePreprocess
+from zoo.video_augment import mirrored, random_crop, recoloured
+
+
+class VideoPreprocess:
+    """Chooses the frames of the windows of a video, cuts them and scales them to [-1, 1].
+
+    A video of fewer frames than a window is padded, and the padding masked: the model does not
+    look at it.
+
+    Args:
+        config: `zoo.video_configs.VideoConfig`.
+
+    Call arguments:
+        frames: uint8 (n, h, w, 1 or 3), grey or RGB, at the model's frame rate if it has one; n
+            at least 1.
+
+    Returns:
+        dict of `video` float32 (w, num_frames, height, width, channels) in [-1, 1], and `mask`
+        bool (w, num_frames), False for padding; w is `num_windows`: if all frames are in one
+        window, the others are masked as a whole.
+
+    Example:
+
+    >>> inputs = VideoPreprocess(configuration("perceiver_audioset_video"))(frames)
+    """
+
+    def __init__(self, config):
+        self._config = config
+        side = min(config.frame_shape[:2])
+        self._frames = ImagePreprocess(
+            config.frame_shape,
+            mean=0.5,
+            std=0.5,
+            crop_fraction=PHOTO_CROP if side >= PHOTO_SIDE else 1.0,
+        )
+
+    def __call__(self, frames):
+        config = self._config
+        count, size = tf.shape(frames)[0], config.num_frames
+        numbers, places = tf.range(config.num_windows), tf.range(size)
+        if config.frame_rate is None:
+            # The middles of the parts of the video that belong to each frame of each window.
+            middles = 2 * (places * config.num_windows + numbers[:, None]) + 1
+            rows = middles * count // (2 * config.num_windows * size)
+            rows = tf.where(count > size, rows, places[None])
+        else:
+            spare = tf.maximum(count - size, 0)
+            between = max(config.num_windows - 1, 1)
+            starts = numbers * spare // between if config.num_windows > 1 else spare[None] // 2
+            rows = starts[:, None] + places
+        used = (numbers == 0) | (count > size)
+        mask = (rows < count) & used[:, None]
+        chosen = tf.gather(frames, tf.reshape(tf.minimum(rows, count - 1), [-1]))
+        return self._described(self._frames.resize(chosen), mask)
+
+    def training(self, frames, key):
+        """Returns one window of a video, at a place and with changes that are drawn from a key.
+
+        Args:
+            frames: see above.
+            key: int32 (2,).
+
+        Returns:
+            as above, of one window.
+        """
+        config = self._config
+        keys = tf.random.split(key, 4)
+        rows = self._drawn_rows(tf.shape(frames)[0], keys[0])
+        count = tf.shape(frames)[0]
+        mask = rows < count
+        chosen = tf.gather(frames, tf.minimum(rows, count - 1))
+        if config.crop_area is None:
+            chosen = self._frames.resize(chosen)
+        else:
+            chosen = self._frames.with_channels(tf.cast(chosen, tf.float32))
+            shape, area = config.frame_shape, config.crop_area
+            chosen = random_crop(chosen, shape, area, config.crop_aspect, keys[1])
+        if config.flip:
+            chosen = mirrored(chosen, keys[2])
+        if config.max_brightness or config.max_contrast:
+            chosen = recoloured(chosen, keys[3], config.max_brightness, config.max_contrast)
+        return self._described(chosen, mask[None])
+
+    @property
+    def frame_rate(self):
+        """Frames of a second that the model takes, or None: any."""
+        return self._config.frame_rate
+
+    @property
+    def frame_shape(self):
+        """(height, width, channels) of the frames that the model sees."""
+        return self._config.frame_shape
+
+    @property
+    def num_frames(self):
+        """Frames of a window."""
+        return self._config.num_frames
+
+    @property
+    def num_windows(self):
+        """Windows of a video that is evaluated or served."""
+        return self._config.num_windows
+
+    @property
+    def signature(self):
+        """What a call returns, a dict of `tf.TensorSpec`."""
+        config = self._config
+        shape = (config.num_windows, config.num_frames)
+        return {
+            "video": tf.TensorSpec((*shape, *config.frame_shape)),
+            "mask": tf.TensorSpec(shape, tf.bool),
+        }
+
+    def _drawn_rows(self, count, key):
+        """Returns int32 (num_frames,): which frames a window for training has, rising."""
+        config, size = self._config, self._config.num_frames
+        places = tf.range(size)
+        start_key, speed_key, jitter_key = tf.unstack(tf.random.split(key, 3))
+        change = tf.random.stateless_uniform((), speed_key, -1.0, 1.0) * config.max_speed_change
+        start = tf.random.stateless_uniform((), start_key)
+        total = tf.cast(count, tf.float32)
+        if config.frame_rate is None:
+            span = total * (1.0 - tf.abs(change))
+            jitter = tf.random.stateless_uniform((size,), jitter_key)
+            times = start * (total - span) + (tf.cast(places, tf.float32) + jitter) * span / size
+            rows = tf.minimum(tf.cast(times, tf.int32), count - 1)
+            return tf.where(count >= size, rows, places)
+        speed = 1.0 + change
+        offsets = tf.cast(tf.cast(places, tf.float32) * speed, tf.int32)
+        spare = tf.maximum(count - 1 - offsets[-1], 0)
+        return offsets + tf.cast(start * tf.cast(spare + 1, tf.float32), tf.int32)
+
+    def _described(self, frames, mask):
+        """Returns the inputs of frames (w * num_frames, ...), float32 0-255."""
+        frames = tf.ensure_shape(frames, (None, *self._config.frame_shape))
+        shape = (-1, self._config.num_frames, *self._config.frame_shape)
+        return {"video": tf.reshape(self._frames.normalise(frames), shape), "mask": mask}
