@@ -20,6 +20,11 @@ from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.point_cloud_files import MESH_SUFFIXES, read_points
 from zoo.point_cloud_sources import FolderClouds
+from zoo.video_arrays import parse_array_spec
+from zoo.video_clips import Videos
+from zoo.video_configs import VideoConfig
+from zoo.video_files import list_videos
+from zoo.video_times import VideoForm
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,34 @@ def _clips(config, pipeline):
     return Decoders("PyAV", len(paths), _threaded(decode_one), own, False)
 
 
+def _videos(config, pipeline):
+    source = pipeline.source_spec
+    if parse_array_spec(source) is not None or not Path(source).expanduser().exists():
+        return None
+    import av
+
+    files = list_videos(source, config.num_classes)[0]["train"]
+
+    def decode_one(number):
+        with av.open(files[number].path) as container:
+            container.streams.video[0].codec_context.thread_count = 1
+            for _ in container.decode(video=0):
+                pass
+
+    def own(numbers):
+        form = VideoForm(
+            config.num_frames, config.frame_rate, config.frame_shape, config.num_windows
+        )
+        videos = Videos([files[number] for number in numbers], form, training=True)
+        dataset = tf.data.Dataset.range(len(numbers)).map(
+            lambda index: videos.frames(index, tf.constant(-1.0)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        return _iterating(dataset, len(numbers))
+
+    return Decoders("PyAV", len(files), _threaded(decode_one), own, True)
+
+
 def _iterating(dataset, num_examples):
     """Returns a callable that goes through a dataset, without a step in Python for each example."""
     last = dataset.skip(num_examples - 1)
@@ -190,4 +223,5 @@ _KINDS = {
     AudioConfig: _sounds,
     PointCloudClassifierConfig: _point_clouds,
     MultimodalAutoencoderConfig: _clips,
+    VideoConfig: _videos,
 }

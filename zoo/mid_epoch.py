@@ -8,6 +8,7 @@ step where it was, and what lies before is not decoded.
 """
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -21,13 +22,15 @@ from zoo.run_folder import Position, RunFolder
 CHECKPOINT_MINUTES = 5.0
 # A checkpoint that takes long is written less often: it shall not cost more than this share.
 MOST_TIME = 0.05
+NOTICE = b"\nStopping at the end of this step, which is kept. Ctrl-C again stops at once.\n"
 
 
 class StopRequest:
     """Whether someone asked the run to stop, by Ctrl-C (SIGINT) or a plain `kill` (SIGTERM).
 
-    Inside of the block the first signal is noted and waits for the end of a step; a second one
-    interrupts at once. Outside of the main thread, which alone gets signals, nothing is changed.
+    Inside of the block the first signal is noted, said on standard error, and waits for the end of
+    a step; a second one interrupts at once. Outside of the main thread, which alone gets signals,
+    nothing is changed.
     """
 
     def __init__(self):
@@ -48,6 +51,7 @@ class StopRequest:
         if self.made:
             raise KeyboardInterrupt
         self.made = True
+        os.write(2, NOTICE)  # printing may be what the signal interrupted
 
 
 class MidEpochWriter(keras.callbacks.Callback):

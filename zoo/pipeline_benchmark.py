@@ -99,10 +99,11 @@ def prepare_batches(name, data, overrides, num_examples, batch_size, keep):
 
 
 def keep_nothing():
-    """Makes the pipelines of this process keep no decoded images and sounds in memory."""
-    from zoo import audio_sounds, image_folder
+    """Makes the pipelines of this process keep no decoded images, sounds and videos in memory."""
+    from zoo import audio_sounds, image_folder, video_clips
 
-    audio_sounds.MEMORY_LIMIT = image_folder.MEMORY_LIMIT = 0
+    for module in (audio_sounds, image_folder, video_clips):
+        module.MEMORY_LIMIT = 0
 
 
 def _chosen(decoders, num_examples):

@@ -175,13 +175,14 @@ def test_minutes_must_be_a_number(tmp_path, minutes):
         train("perceiver_digits_tiny", out=tmp_path / "run", checkpoint_minutes=minutes)
 
 
-def test_the_second_signal_interrupts_at_once_and_handlers_come_back():
+def test_the_second_signal_interrupts_at_once_and_handlers_come_back(capfd):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop.made
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+    assert capfd.readouterr().err.count("Stopping at the end of this step") == 1
 
 
 def test_other_threads_get_no_signals():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import audio_sounds, image_folder, pipeline_benchmark
+from zoo import audio_sounds, image_folder, pipeline_benchmark, video_clips
 from zoo.benchmarking import Measured
 from zoo.cli import main
+from zoo.clips import write_clip
 from zoo.decoders import decoders_of
 from zoo.errors import ZooError
 from zoo.registry import open_pipeline
@@ -44,9 +45,20 @@ def clouds(tmp_path, random):
     return tmp_path / "clouds"
 
 
+@pytest.fixture
+def videos(tmp_path, random):
+    pytest.importorskip("av")
+    for name in ("run", "jump"):
+        for number in range(3):
+            frames = random.integers(0, 256, (5, 16, 12, 3)).astype("uint8")
+            write_clip(tmp_path / "videos" / name / f"{number}.mp4", frames, 10)
+    return tmp_path / "videos"
+
+
 @pytest.mark.parametrize(
     ("name", "data", "num_files"),
     [
+        ("perceiver_actions_small", "videos", 4),
         ("perceiver_cifar10_small", "photos", 6),
         ("perceiver_spoken_digits_mel", "sounds", 4),
         ("perceiver_modelnet10_small", "clouds", 4),
@@ -55,7 +67,8 @@ def clouds(tmp_path, random):
 def test_both_decoders_read_every_file(name, data, num_files, request, monkeypatch):
     pytest.importorskip("soundfile")
     pytest.importorskip("trimesh")
-    monkeypatch.setattr(audio_sounds, "MEMORY_LIMIT", 0)
+    for module in (audio_sounds, video_clips):
+        monkeypatch.setattr(module, "MEMORY_LIMIT", 0)
     folder = request.getfixturevalue(data)
     decoders = decoders_of(*open_pipeline(name, str(folder)))
     assert decoders.num_files == num_files
@@ -134,7 +147,8 @@ def test_bad_arguments_are_one_line(arguments, message, capsys):
 
 
 def test_a_worker_keeps_nothing(monkeypatch):
-    for module in (audio_sounds, image_folder):
+    modules = audio_sounds, image_folder, video_clips
+    for module in modules:
         monkeypatch.setattr(module, "MEMORY_LIMIT", 99)
     pipeline_benchmark.keep_nothing()
-    assert audio_sounds.MEMORY_LIMIT == image_folder.MEMORY_LIMIT == 0
+    assert [module.MEMORY_LIMIT for module in modules] == [0, 0, 0]
