@@ -28,7 +28,7 @@ NOTICE = b"\nStopping at the end of this step, which is kept. Ctrl-C again stops
 class StopRequest:
     """Whether someone asked the run to stop, by Ctrl-C (SIGINT) or a plain `kill` (SIGTERM).
 
-    Inside of the block the first signal is noted, said on standard error, and waits for the end of
+    Inside of the block the first signal is noted, said on a terminal, and waits for the end of
     a step; a second one interrupts at once. Outside of the main thread, which alone gets signals,
     nothing is changed.
     """
@@ -51,7 +51,8 @@ class StopRequest:
         if self.made:
             raise KeyboardInterrupt
         self.made = True
-        os.write(2, NOTICE)  # printing may be what the signal interrupted
+        if os.isatty(2):
+            os.write(2, NOTICE)  # printing may be what the signal interrupted
 
 
 class MidEpochWriter(keras.callbacks.Callback):

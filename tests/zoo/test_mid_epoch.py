@@ -175,7 +175,8 @@ def test_minutes_must_be_a_number(tmp_path, minutes):
         train("perceiver_digits_tiny", out=tmp_path / "run", checkpoint_minutes=minutes)
 
 
-def test_the_second_signal_interrupts_at_once_and_handlers_come_back(capfd):
+def test_the_second_signal_interrupts_at_once_and_handlers_come_back(capfd, monkeypatch):
+    monkeypatch.setattr("os.isatty", lambda descriptor: descriptor == 2)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
