@@ -6,21 +6,10 @@ This module loads neither Keras nor TensorFlow.
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import PerceiverConfig
+from zoo.audioset_architecture import audioset_architecture
+from zoo.config_checks import is_count, require
 
 REPRESENTATIONS = ("waveform", "mel")
-
-
-def _audioset_architecture():
-    """Returns what arXiv:2103.03206 section 4.2 and appendix print, and the width of the latents.
-
-    The Perceiver that arXiv:2107.14795 compares itself to on AudioSet has 512 channels.
-    """
-    return PerceiverConfig(
-        latent_channels=512,
-        num_cross_attends=2,
-        num_self_attends_per_block=8,
-        sharing="none",
-    )
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ class AudioConfig:
     summary: str
     source: str
     parameters: int
-    architecture: PerceiverConfig = field(default_factory=_audioset_architecture)
+    architecture: PerceiverConfig = field(default_factory=audioset_architecture)
     num_classes: int = 527
     representation: str = "waveform"
     sample_rate: int = 48000
@@ -101,37 +90,37 @@ class AudioConfig:
             "num_masks",
         ):
             value = getattr(self, name)
-            _require(self, name, "an integer of at least 1", type(value) is int and value >= 1)
+            require(self, name, "an integer of at least 1", is_count(value))
         for name in ("max_shift", "frequency_mask", "time_mask", "patch_widening_factor"):
             value = getattr(self, name)
-            _require(self, name, "an integer of at least 0", type(value) is int and value >= 0)
+            require(self, name, "an integer of at least 0", is_count(value, 0))
         one_of = f"one of {REPRESENTATIONS}"
-        _require(self, "representation", one_of, self.representation in REPRESENTATIONS)
+        require(self, "representation", one_of, self.representation in REPRESENTATIONS)
         if self.representation == "waveform":
             divisor = f"a divisor of `num_samples`={self.num_samples}"
-            _require(self, "audio_patch", divisor, self.num_samples % self.audio_patch == 0)
+            require(self, "audio_patch", divisor, self.num_samples % self.audio_patch == 0)
         else:
             self._check_mel()
-        _require(self, "max_speed_change", "in [0, 0.5]", 0 <= self.max_speed_change <= 0.5)
-        _require(self, "max_noise", "at least 0", 0 <= self.max_noise < float("inf"))
+        require(self, "max_speed_change", "in [0, 0.5]", 0 <= self.max_speed_change <= 0.5)
+        require(self, "max_noise", "at least 0", 0 <= self.max_noise < float("inf"))
         sized = isinstance(self.max_resolution, tuple) and len(self.max_resolution) == len(
             self.grid
         )
         form = f"a tuple of one number for each axis of the grid of rows, {self.grid}"
-        _require(self, "max_resolution", form, sized)
+        require(self, "max_resolution", form, sized)
 
     def _check_mel(self):
         patch = self.mel_patch
         is_pair = isinstance(patch, tuple) and len(patch) == 2 and min(patch) >= 1
         divides = is_pair and self.num_frames % patch[0] == 0 and self.num_mels % patch[1] == 0
         divisors = f"divisors of {self.num_frames} frames and {self.num_mels} mel bins"
-        _require(self, "mel_patch", divisors, divides)
+        require(self, "mel_patch", divisors, divides)
         fits = self.mel_window <= self.fft_length
-        _require(self, "mel_window", f"at most `fft_length`={self.fft_length}", fits)
-        _require(self, "dynamic_range", "greater than 0", self.dynamic_range > 0)
+        require(self, "mel_window", f"at most `fft_length`={self.fft_length}", fits)
+        require(self, "dynamic_range", "greater than 0", self.dynamic_range > 0)
         in_order = 0 <= self.lowest_frequency < self.highest_frequency <= self.sample_rate / 2
         limits = f"above `lowest_frequency`={self.lowest_frequency}, at most half the sample rate"
-        _require(self, "highest_frequency", limits, in_order)
+        require(self, "highest_frequency", limits, in_order)
 
     @property
     def reads(self) -> str:
@@ -169,12 +158,6 @@ class AudioClassifierConfig(AudioConfig):
 @dataclass(frozen=True)
 class AudioTaggerConfig(AudioConfig):
     """A tagger of sounds, each with any number of labels."""
-
-
-def _require(config, name, requirement, holds):
-    if not holds:
-        value = getattr(config, name)
-        raise ValueError(f"`{name}` must be {requirement}. Received: {name}={value!r}.")
 
 
 _AUDIOSET = "arXiv:2103.03206 section 4.2; chosen, not printed: 512 latent channels, 64 bands"

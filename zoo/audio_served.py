@@ -3,10 +3,10 @@
 import tensorflow as tf
 
 from zoo.audio_resampling import resampled_length
-from zoo.labels import checked_class_names, with_best_label
+from zoo.served_scores import ServedScores, ServedTags
 
 
-class ServedAudioModel:
+class ServedAudioModel(ServedScores):
     """The functions that are served; exported graph and in-process prediction both run them.
 
     Args:
@@ -18,13 +18,6 @@ class ServedAudioModel:
         ValueError: if the number of names is not the number of logits.
     """
 
-    verb = "classify"
-
-    def __init__(self, model, preprocess, class_names=None):
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = checked_class_names(class_names, model.output_shape[-1])
-
     def endpoints(self):
         """Returns the functions that are served, by signature, with what they take."""
         waveforms = [
@@ -32,14 +25,11 @@ class ServedAudioModel:
             tf.TensorSpec((), tf.int32, name="sample_rate"),
             tf.TensorSpec((None,), tf.int32, name="num_samples"),
         ]
-        endpoints = {
+        return {
             "serving_default": (self.of_waveforms, waveforms),
             f"{self.verb}_sound": (self.of_waveforms, waveforms),
             f"{self.verb}_wav": (self.of_wav, [tf.TensorSpec((None,), tf.string, name="wav")]),
-        }
-        if self.class_names is not None:
-            endpoints["class_names"] = (self.names, [])
-        return endpoints
+        } | self._names_endpoint()
 
     def of_waveforms(self, waveform, sample_rate, num_samples):
         """Scores a batch of sounds.
@@ -97,23 +87,6 @@ class ServedAudioModel:
         signature = self.preprocess.signature
         return self._scores(tf.map_fn(described, wav, fn_output_signature=signature))
 
-    def names(self):
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}
 
-    def _scores(self, inputs):
-        logits = self.model(inputs, training=False)
-        return with_best_label({"scores": self.activation(logits)}, self.class_names)
-
-    def activation(self, logits):
-        """Returns the scores of logits (b, k)."""
-        return tf.nn.softmax(logits)
-
-
-class ServedAudioTagger(ServedAudioModel):
+class ServedAudioTagger(ServedTags, ServedAudioModel):
     """As `ServedAudioModel`, for any number of labels of a sound."""
-
-    verb = "tag"
-
-    def activation(self, logits):
-        return tf.nn.sigmoid(logits)

@@ -7,22 +7,11 @@ import math
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import PerceiverConfig
+from zoo.audioset_architecture import audioset_architecture
+from zoo.config_checks import are_counts, is_count, require
 
 STREAMS = ("video", "audio")
 REPRESENTATIONS = ("waveform", "mel")
-
-
-def _audioset_architecture():
-    """Returns what arXiv:2103.03206 section 4.2 prints, and the width of the latents.
-
-    The Perceiver that arXiv:2107.14795 compares itself to on AudioSet has 512 channels.
-    """
-    return PerceiverConfig(
-        latent_channels=512,
-        num_cross_attends=2,
-        num_self_attends_per_block=8,
-        sharing="none",
-    )
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ class AudioVideoConfig:
     summary: str
     source: str
     parameters: int
-    architecture: PerceiverConfig = field(default_factory=_audioset_architecture)
+    architecture: PerceiverConfig = field(default_factory=audioset_architecture)
     num_classes: int = 527
     streams: tuple[str, ...] = STREAMS
     image_shape: tuple[int, int, int, int] = (32, 224, 224, 3)
@@ -129,59 +118,59 @@ class AudioVideoConfig:
             *("sample_rate", "audio_patch", "num_mels", "mel_stride", "mel_window", "fft_length"),
             *("num_audio_bands", "audio_max_resolution", "min_input_padding", "num_masks"),
         ):
-            _require(self, name, "an integer of at least 1", _are_counts((getattr(self, name),), 1))
+            require(self, name, "an integer of at least 1", is_count(getattr(self, name)))
         for name in (
             *("max_image_shift", "max_audio_shift", "frequency_mask", "time_mask"),
             "patch_widening_factor",
         ):
             value = getattr(self, name)
-            _require(self, name, "an integer of at least 0", type(value) is int and value >= 0)
+            require(self, name, "an integer of at least 0", is_count(value, 0))
         known = isinstance(self.streams, tuple) and self.streams in (STREAMS, *zip(STREAMS))
-        _require(self, "streams", f"{STREAMS}, or one of them", known)
+        require(self, "streams", f"{STREAMS}, or one of them", known)
         self._check_video()
         self._check_audio()
         for name in ("video_dropout", "audio_dropout"):
-            _require(self, name, "in [0, 1)", 0 <= getattr(self, name) < 1)
+            require(self, name, "in [0, 1)", 0 <= getattr(self, name) < 1)
         together = self.video_dropout + self.audio_dropout <= 1
         most = f"at most 1 together with `video_dropout`={self.video_dropout}"
-        _require(self, "audio_dropout", most, together)
+        require(self, "audio_dropout", most, together)
         for name in ("max_image_zoom", "max_video_speed_change", "max_speed_change", "max_gain"):
-            _require(self, name, "in [0, 0.5]", 0 <= getattr(self, name) <= 0.5)
-        _require(self, "max_noise", "at least 0", 0 <= self.max_noise < math.inf)
+            require(self, name, "in [0, 0.5]", 0 <= getattr(self, name) <= 0.5)
+        require(self, "max_noise", "at least 0", 0 <= self.max_noise < math.inf)
 
     def _check_video(self):
-        shaped = _are_counts(self.image_shape, 4) and self.image_shape[3] in (1, 3)
+        shaped = are_counts(self.image_shape, 4) and self.image_shape[3] in (1, 3)
         form = "(frames, height, width, channels) with 1 or 3 channels"
-        _require(self, "image_shape", form, shaped)
+        require(self, "image_shape", form, shaped)
         for name in ("image_patch", "image_max_resolution"):
-            sized = _are_counts(getattr(self, name), 3)
-            _require(self, name, "three integers of at least 1", sized)
+            sized = are_counts(getattr(self, name), 3)
+            require(self, name, "three integers of at least 1", sized)
         sizes = zip(self.image_shape[:3], self.image_patch, strict=True)
         divides = all(size % patch == 0 for size, patch in sizes)
-        _require(self, "image_patch", f"a divisor of `image_shape`={self.image_shape}", divides)
-        _require(self, "frame_rate", "greater than 0", self.frame_rate > 0)
+        require(self, "image_patch", f"a divisor of `image_shape`={self.image_shape}", divides)
+        require(self, "frame_rate", "greater than 0", self.frame_rate > 0)
 
     def _check_audio(self):
         one_of = f"one of {REPRESENTATIONS}"
-        _require(self, "representation", one_of, self.representation in REPRESENTATIONS)
+        require(self, "representation", one_of, self.representation in REPRESENTATIONS)
         length = self.audio_shape[0]
         of_what = "samples" if self.representation == "waveform" else "frames of the spectrogram"
         divisor = f"a divisor of the {length} {of_what}"
-        _require(self, "audio_patch", divisor, length % self.audio_patch == 0)
+        require(self, "audio_patch", divisor, length % self.audio_patch == 0)
         scale = self.audio_scale
         fits = isinstance(scale, tuple) and len(scale) in (0, self.num_audio_channels)
         fits = fits and all(value > 0 for value in scale)
         form = f"() or {self.num_audio_channels} numbers greater than 0"
-        _require(self, "audio_scale", form, fits)
+        require(self, "audio_scale", form, fits)
         if self.representation == "mel":
             mono = self.num_audio_channels == 1
-            _require(self, "num_audio_channels", "1 for spectrograms of sound", mono)
+            require(self, "num_audio_channels", "1 for spectrograms of sound", mono)
             fits = self.mel_window <= self.fft_length
-            _require(self, "mel_window", f"at most `fft_length`={self.fft_length}", fits)
-            _require(self, "dynamic_range", "greater than 0", self.dynamic_range > 0)
+            require(self, "mel_window", f"at most `fft_length`={self.fft_length}", fits)
+            require(self, "dynamic_range", "greater than 0", self.dynamic_range > 0)
             in_order = 0 <= self.lowest_frequency < self.highest_frequency <= self.sample_rate / 2
             lowest = f"above `lowest_frequency`={self.lowest_frequency}"
-            _require(self, "highest_frequency", f"{lowest}, at most half the sample rate", in_order)
+            require(self, "highest_frequency", f"{lowest}, at most half the sample rate", in_order)
 
     @property
     def reads(self) -> str:
@@ -233,20 +222,6 @@ class AudioVideoClassifierConfig(AudioVideoConfig):
 @dataclass(frozen=True)
 class AudioVideoTaggerConfig(AudioVideoConfig):
     """A tagger of video with sound, each with any number of labels."""
-
-
-def _require(config, name, requirement, holds):
-    if not holds:
-        value = getattr(config, name)
-        raise ValueError(f"`{name}` must be {requirement}. Received: {name}={value!r}.")
-
-
-def _are_counts(values, length):
-    return (
-        isinstance(values, tuple)
-        and len(values) == length
-        and all(type(value) is int and value >= 1 for value in values)
-    )
 
 
 def _small(**changes):

@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
-from zoo.labels import checked_class_names, with_best_label
+from zoo.served_scores import ServedScores, ServedTags
 
 _LENGTHS = "`num_samples` must be from {} to the length of `audio`. Received:"
 
 
-class ServedAudioVideo:
+class ServedAudioVideo(ServedScores):
     """The functions that are served; exported graph and in-process prediction both run them.
 
     Args:
@@ -19,12 +19,8 @@ class ServedAudioVideo:
         ValueError: if the number of names is not the number of logits.
     """
 
-    verb = "classify"
-
     def __init__(self, model, preprocess, class_names=None):
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = checked_class_names(class_names, model.output_shape[-1])
+        super().__init__(model, preprocess, class_names)
         self._streams = preprocess.config.streams
 
     def endpoints(self):
@@ -44,9 +40,7 @@ class ServedAudioVideo:
         if len(self._streams) == 2:
             endpoints[f"{self.verb}_video_only"] = (self.of_video, specs["video"])
             endpoints[f"{self.verb}_audio_only"] = (self.of_audio, specs["audio"])
-        if self.class_names is not None:
-            endpoints["class_names"] = (self.names, [])
-        return endpoints
+        return endpoints | self._names_endpoint()
 
     def of_streams(self, *tensors):
         """Scores a batch of clips.
@@ -102,14 +96,6 @@ class ServedAudioVideo:
             "sees_audio": tf.constant("audio" in self._streams),
         }
 
-    def names(self):
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}
-
-    def activation(self, logits):
-        """Returns the scores of logits (b, k)."""
-        return tf.nn.softmax(logits)
-
     def _video_specs(self):
         return [tf.TensorSpec((None, None, None, None, None), tf.uint8, name="video")]
 
@@ -136,15 +122,6 @@ class ServedAudioVideo:
         signature = self.preprocess.audio_signature
         return tf.map_fn(described, (audio, lengths), fn_output_signature=signature)
 
-    def _scores(self, inputs):
-        logits = self.model(inputs, training=False)
-        return with_best_label({"scores": self.activation(logits)}, self.class_names)
 
-
-class ServedAudioVideoTagger(ServedAudioVideo):
+class ServedAudioVideoTagger(ServedTags, ServedAudioVideo):
     """As `ServedAudioVideo`, for any number of labels of a clip."""
-
-    verb = "tag"
-
-    def activation(self, logits):
-        return tf.nn.sigmoid(logits)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from perceiver_tf.choices import PATCH_INITIALIZERS
 from perceiver_tf.models.configs import PerceiverIOConfig
+from zoo.config_checks import are_counts, is_count, require
 from zoo.numerics import check_numerics
 
 
@@ -58,36 +59,22 @@ class OpticalFlowConfig:
     def __post_init__(self):
         counts = ("num_frequency_bands", "patch_size", "content_channels", "downscale")
         for name in (*counts, "views_per_pair"):
-            _require(self, name, "an integer of at least 1", _is_count(getattr(self, name)))
-        _require(self, "patch_size", "odd", self.patch_size % 2 == 1)
-        _require(self, "downscale", "1 or even", self.downscale == 1 or self.downscale % 2 == 0)
-        _require(self, "frame_shape", "(height, width)", _is_size(self.frame_shape))
-        sized = self.max_resolution is None or _is_size(self.max_resolution)
-        _require(self, "max_resolution", "None or (height, width)", sized)
-        _require(self, "warp_share", "in [0, 1]", 0 <= self.warp_share <= 1)
-        _require(self, "max_motion", "greater than 0", self.max_motion > 0)
+            require(self, name, "an integer of at least 1", is_count(getattr(self, name)))
+        require(self, "patch_size", "odd", self.patch_size % 2 == 1)
+        require(self, "downscale", "1 or even", self.downscale == 1 or self.downscale % 2 == 0)
+        require(self, "frame_shape", "(height, width)", are_counts(self.frame_shape, 2))
+        sized = self.max_resolution is None or are_counts(self.max_resolution, 2)
+        require(self, "max_resolution", "None or (height, width)", sized)
+        require(self, "warp_share", "in [0, 1]", 0 <= self.warp_share <= 1)
+        require(self, "max_motion", "greater than 0", self.max_motion > 0)
         known = self.patch_initializer in PATCH_INITIALIZERS
-        _require(self, "patch_initializer", f"one of {PATCH_INITIALIZERS}", known)
+        require(self, "patch_initializer", f"one of {PATCH_INITIALIZERS}", known)
         check_numerics(self.numerics)
 
     @property
     def reads(self):
         """What an example is, for the list of models."""
         return f"2x{self.frame_shape[0]}x{self.frame_shape[1]}x3"
-
-
-def _require(config, name, requirement, holds):
-    if not holds:
-        value = getattr(config, name)
-        raise ValueError(f"`{name}` must be {requirement}. Received: {name}={value!r}.")
-
-
-def _is_count(value):
-    return type(value) is int and value >= 1
-
-
-def _is_size(value):
-    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_count, value))
 
 
 FLOW_MODELS = {

@@ -6,6 +6,7 @@ This module loads neither Keras nor TensorFlow, so that listing the models is in
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import PerceiverConfig
+from zoo.config_checks import is_count, require
 from zoo.numerics import check_numerics
 
 
@@ -65,30 +66,22 @@ class GraphClassifierConfig:
     def __post_init__(self):
         check_numerics(self.numerics)
         for name in ("num_classes", "max_nodes", "max_edges", "token_channels"):
-            self._require(name, _is_count(getattr(self, name), 1), "an integer of at least 1")
+            require(self, name, "an integer of at least 1", is_count(getattr(self, name), 1))
         for name in (
             *("num_node_attributes", "num_positions", "num_walks", "hidden_channels"),
             *("fold", "fold_seed"),
         ):
-            self._require(name, _is_count(getattr(self, name), 0), "an integer of at least 0")
+            require(self, name, "an integer of at least 0", is_count(getattr(self, name), 0))
         for name in ("node_labels", "edge_labels"):
-            self._require(name, _are_labels(getattr(self, name)), "a tuple of different integers")
-        self._require("random_signs", isinstance(self.random_signs, bool), "True or False")
-        self._require("num_folds", _is_count(self.num_folds, 2), "an integer of at least 2")
-        self._require("fold", self.fold < self.num_folds, f"less than num_folds={self.num_folds}")
+            require(self, name, "a tuple of different integers", _are_labels(getattr(self, name)))
+        require(self, "random_signs", "True or False", isinstance(self.random_signs, bool))
+        require(self, "num_folds", "an integer of at least 2", is_count(self.num_folds, 2))
+        require(self, "fold", f"less than num_folds={self.num_folds}", self.fold < self.num_folds)
 
     @property
     def reads(self):
         """What an example is, for the list of models."""
         return f"graphs of {self.max_nodes} nodes, {self.max_edges} edges"
-
-    def _require(self, name, holds, what):
-        if not holds:
-            raise ValueError(f"`{name}` must be {what}. Received: {name}={getattr(self, name)!r}.")
-
-
-def _is_count(value, least):
-    return type(value) is int and value >= least
 
 
 def _are_labels(values):

@@ -264,7 +264,3 @@ def graph_size(node_mask, edge_mask):
     """Returns float32 (b, 2), logarithms of the numbers of nodes and edges, about unit scale."""
     counts = [tf.reduce_sum(tf.cast(mask, tf.float32), -1) for mask in (node_mask, edge_mask)]
     return tf.math.log1p(tf.stack(counts, axis=-1)) - SIZE_SCALE
-
-
-def _repeated(values, count):
-    return tf.repeat(values[:, None], count, axis=1)

@@ -2,14 +2,14 @@
 
 import tensorflow as tf
 
-from zoo.labels import checked_class_names, with_best_label
+from zoo.served_scores import ServedScores
 
 _EMPTY = "A graph must have at least one node"
 _OUTSIDE = "The ends of edges must be numbers of nodes, from 0"
 _NOT_FINITE = "The attributes of nodes must be finite numbers"
 
 
-class ServedGraphs:
+class ServedGraphs(ServedScores):
     """The functions that are served of a classifier of graphs.
 
     Args:
@@ -22,26 +22,18 @@ class ServedGraphs:
         ValueError: if the number of names is not the number of logits.
     """
 
-    def __init__(self, model, preprocess, class_names=None):
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = checked_class_names(class_names, model.output_shape[-1])
-
     def endpoints(self):
         """Returns the functions that are served, by signature, with what they take.
 
         Labels and attributes are taken if the model has any.
         """
         several, one = self._specs(2), self._specs(1)
-        endpoints = {
+        return {
             "serving_default": (self.classify_graphs, several),
             "classify_graphs": (self.classify_graphs, several),
             "classify_graph": (self.classify_graph, one),
             "graph_format": (self.graph_format, []),
-        }
-        if self.class_names is not None:
-            endpoints["class_names"] = (self.names, [])
-        return endpoints
+        } | self._names_endpoint()
 
     def _specs(self, rank):
         """Returns the `tf.TensorSpec`s of a batch of graphs (rank 2), or of a single one (1)."""
@@ -79,9 +71,7 @@ class ServedGraphs:
         graph = self._completed(dict(zip(self._names(2), tensors, strict=True)))
         with tf.control_dependencies(self._checks(graph)):
             graph = {name: tf.identity(value) for name, value in graph.items()}
-        logits = self.model(self.preprocess(graph), training=False)
-        scores = tf.nn.softmax(tf.cast(logits, tf.float32))
-        return with_best_label({"scores": scores}, self.class_names)
+        return self._scores(self.preprocess(graph))
 
     def classify_graph(self, *tensors):
         """Scores one graph.
@@ -112,10 +102,6 @@ class ServedGraphs:
         config = self.preprocess.config
         names = ("node_labels", "edge_labels", "num_node_attributes", "max_nodes", "max_edges")
         return {name: tf.constant(getattr(config, name), tf.int32) for name in names}
-
-    def names(self):
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}
 
     def _names(self, rank):
         return [spec.name for spec in self._specs(rank)]

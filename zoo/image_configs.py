@@ -6,6 +6,7 @@ This module loads neither Keras nor TensorFlow, so that listing the models is in
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import EncoderConfig, PerceiverConfig, PerceiverIOConfig
+from zoo.config_checks import are_counts, is_count
 from zoo.numerics import check_numerics
 
 POSITIONS = ("fourier", "learned", "conv")
@@ -65,18 +66,18 @@ class ImageClassifierConfig:
                 f"`permutation` must be one of {PERMUTATIONS}. "
                 f"Received: permutation={self.permutation!r}."
             )
-        if not _are_counts(self.image_shape, 3) or self.image_shape[2] not in (1, 3):
+        if not are_counts(self.image_shape, 3) or self.image_shape[2] not in (1, 3):
             raise ValueError(
                 "`image_shape` must be (height, width, channels) with 1 or 3 channels. "
                 f"Received: image_shape={self.image_shape}."
             )
         for name in ("num_classes", "num_frequency_bands"):
-            if not _are_counts((getattr(self, name),), 1):
+            if not is_count(getattr(self, name)):
                 raise ValueError(
                     f"`{name}` must be at least 1, an integer. "
                     f"Received: {name}={getattr(self, name)!r}."
                 )
-        if self.max_resolution is not None and not _are_counts(self.max_resolution, 2):
+        if self.max_resolution is not None and not are_counts(self.max_resolution, 2):
             raise ValueError(
                 "`max_resolution` must be None or (height, width). "
                 f"Received: max_resolution={self.max_resolution}."
@@ -108,15 +109,6 @@ class ImageClassifierConfig:
         if self.positions == "conv":
             return -(-height // 4), -(-width // 4)
         return height, width
-
-
-def _are_counts(values, length):
-    """Return whether `values` is a tuple of that many integers of at least 1."""
-    return (
-        isinstance(values, tuple)
-        and len(values) == length
-        and all(type(value) is int and value >= 1 for value in values)
-    )
 
 
 IMAGE_MODELS = {

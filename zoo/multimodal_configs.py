@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import PerceiverIOConfig
+from zoo.config_checks import are_counts, is_count, require
 from zoo.numerics import check_numerics
 
 MODALITIES = ("audio", "image", "label")
@@ -84,33 +85,33 @@ class MultimodalAutoencoderConfig:
             *("num_image_bands", "num_audio_bands", "audio_max_resolution", "output_channels"),
             *("min_input_padding", "min_query_padding", "label_query_channels"),
         ):
-            _require(self, name, "an integer of at least 1", _are_counts((getattr(self, name),), 1))
+            require(self, name, "an integer of at least 1", is_count(getattr(self, name)))
         for name in ("image_patch", "image_output_patch", "image_max_resolution"):
-            sized = _are_counts(getattr(self, name), 3)
-            _require(self, name, "three integers of at least 1", sized)
-        shaped = _are_counts(self.image_shape, 4) and self.image_shape[3] in (1, 3)
+            sized = are_counts(getattr(self, name), 3)
+            require(self, name, "three integers of at least 1", sized)
+        shaped = are_counts(self.image_shape, 4) and self.image_shape[3] in (1, 3)
         form = "(frames, height, width, channels) with 1 or 3 channels"
-        _require(self, "image_shape", form, shaped)
+        require(self, "image_shape", form, shaped)
         divisible = f"a divisor of `num_audio_samples`={self.num_audio_samples}"
-        _require(self, "audio_patch", divisible, self.num_audio_samples % self.audio_patch == 0)
+        require(self, "audio_patch", divisible, self.num_audio_samples % self.audio_patch == 0)
         for name in ("image_patch", "image_output_patch"):
             sizes = zip(self.image_shape[:3], getattr(self, name), strict=True)
             divides = all(size % patch == 0 for size, patch in sizes)
-            _require(self, name, f"a divisor of `image_shape`={self.image_shape}", divides)
-        _require(self, "frame_rate", "greater than 0", self.frame_rate > 0)
+            require(self, name, f"a divisor of `image_shape`={self.image_shape}", divides)
+        require(self, "frame_rate", "greater than 0", self.frame_rate > 0)
         known = isinstance(self.masked, tuple) and set(self.masked) < set(MODALITIES)
-        _require(self, "masked", f"some of {MODALITIES}, not all", known)
+        require(self, "masked", f"some of {MODALITIES}, not all", known)
         for name, most in (
             ("num_image_points", self.num_image_patches),
             ("num_audio_points", self.num_audio_samples // self.audio_patch),
         ):
             value = getattr(self, name)
-            fits = value is None or (_are_counts((value,), 1) and value <= most)
-            _require(self, name, f"None or from 1 to {most}", fits)
+            fits = value is None or (is_count(value) and value <= most)
+            require(self, name, f"None or from 1 to {most}", fits)
         one_of = f"one of {IMAGE_LOSSES}"
-        _require(self, "image_loss", one_of, self.image_loss in IMAGE_LOSSES)
+        require(self, "image_loss", one_of, self.image_loss in IMAGE_LOSSES)
         for name in ("image_loss_weight", "audio_loss_weight", "label_loss_weight"):
-            _require(self, name, "at least 0", getattr(self, name) >= 0)
+            require(self, name, "at least 0", getattr(self, name) >= 0)
         check_numerics(self.numerics)
 
     @property
@@ -123,20 +124,6 @@ class MultimodalAutoencoderConfig:
         """How many queries decode all of the video."""
         sizes = zip(self.image_shape[:3], self.image_output_patch, strict=True)
         return math.prod(size // patch for size, patch in sizes)
-
-
-def _require(config, name, requirement, holds):
-    if not holds:
-        value = getattr(config, name)
-        raise ValueError(f"`{name}` must be {requirement}. Received: {name}={value!r}.")
-
-
-def _are_counts(values, length):
-    return (
-        isinstance(values, tuple)
-        and len(values) == length
-        and all(type(value) is int and value >= 1 for value in values)
-    )
 
 
 MULTIMODAL_MODELS = {

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import PerceiverConfig
+from zoo.config_checks import is_count, require
 from zoo.numerics import check_numerics
 
 NUM_AXES = 3
@@ -70,17 +71,17 @@ class PointCloudClassifierConfig:
         check_numerics(self.numerics)
         for name in ("num_points", "num_classes", "num_frequency_bands"):
             value = getattr(self, name)
-            self._require(name, type(value) is int and value >= 1, "an integer of at least 1")
+            require(self, name, "an integer of at least 1", is_count(value))
         for name in ("max_resolution", "max_rotation", "max_stretch", "max_point_scale", "jitter"):
-            self._require(name, _is_number(getattr(self, name)), "a number")
-        self._require("max_resolution", self.max_resolution > 0, "greater than 0")
-        self._require("max_rotation", 0 <= self.max_rotation <= 180, "degrees in [0, 180]")
-        self._require("max_stretch", 0 <= self.max_stretch < 1, "in [0, 1)")
-        self._require("max_point_scale", 0 <= self.max_point_scale < 1, "in [0, 1)")
-        self._require("jitter", self.jitter >= 0, "at least 0")
+            require(self, name, "a number", _is_number(getattr(self, name)))
+        require(self, "max_resolution", "greater than 0", self.max_resolution > 0)
+        require(self, "max_rotation", "degrees in [0, 180]", 0 <= self.max_rotation <= 180)
+        require(self, "max_stretch", "in [0, 1)", 0 <= self.max_stretch < 1)
+        require(self, "max_point_scale", "in [0, 1)", 0 <= self.max_point_scale < 1)
+        require(self, "jitter", "at least 0", self.jitter >= 0)
         axes = f"of {tuple(range(NUM_AXES))}"
-        self._require("mirror_axes", _are_axes(self.mirror_axes), f"a tuple {axes}, each once")
-        self._require("vertical_axis", _are_axes((self.vertical_axis,)), f"one {axes}")
+        require(self, "mirror_axes", f"a tuple {axes}, each once", _are_axes(self.mirror_axes))
+        require(self, "vertical_axis", f"one {axes}", _are_axes((self.vertical_axis,)))
 
     @property
     def reads(self):
@@ -96,10 +97,6 @@ class PointCloudClassifierConfig:
     def row_channels(self):
         """Width of a row of the byte array: the coordinates, their sines and cosines."""
         return NUM_AXES * (2 * self.num_frequency_bands + 1)
-
-    def _require(self, name, holds, what):
-        if not holds:
-            raise ValueError(f"`{name}` must be {what}. Received: {name}={getattr(self, name)!r}.")
 
 
 def _is_number(value):

@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
-from zoo.labels import checked_class_names, with_best_label
+from zoo.served_scores import ServedScores
 
 _NOT_FINITE = "The coordinates of a point cloud must be finite numbers"
 _EMPTY = "A point cloud must have at least one point"
 
 
-class ServedPointClouds:
+class ServedPointClouds(ServedScores):
     """The functions that are served of a classifier of point clouds.
 
     Args:
@@ -21,24 +21,16 @@ class ServedPointClouds:
         ValueError: if the number of names is not the number of logits.
     """
 
-    def __init__(self, model, preprocess, class_names=None):
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = checked_class_names(class_names, model.output_shape[-1])
-
     def endpoints(self):
         """Returns the functions that are served, by signature, with what they take."""
         points = tf.TensorSpec((None, None, 3), tf.float32, name="points")
         mask = tf.TensorSpec((None, None), tf.bool, name="mask")
-        endpoints = {
+        return {
             "serving_default": (self.classify_points, [points]),
             "classify_points": (self.classify_points, [points]),
             "classify_masked_points": (self.classify_masked_points, [points, mask]),
             "point_format": (self.point_format, []),
-        }
-        if self.class_names is not None:
-            endpoints["class_names"] = (self.names, [])
-        return endpoints
+        } | self._names_endpoint()
 
     def classify_points(self, points):
         """Scores a batch of point clouds that have equally many points.
@@ -71,14 +63,8 @@ class ServedPointClouds:
         ]
         with tf.control_dependencies(checks):
             points = self.preprocess(points, mask)
-        logits = self.model({"points": points, "mask": mask}, training=False)
-        scores = tf.nn.softmax(tf.cast(logits, tf.float32))
-        return with_best_label({"scores": scores}, self.class_names)
+        return self._scores({"points": points, "mask": mask})
 
     def point_format(self):
         """Returns `num_points`, int32: how many points of a cloud the model was trained on."""
         return {"num_points": tf.constant(self.preprocess.num_points)}
-
-    def names(self):
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}

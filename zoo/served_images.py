@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from zoo.labels import checked_class_names, with_best_label
+from zoo.served_scores import ServedScores
 
 
-class ServedClassifier:
+class ServedClassifier(ServedScores):
     """The functions that are served: raw pixels or encoded files in, named scores out.
 
     The exported graph and in-process prediction both run these, so they cannot differ.
@@ -31,9 +31,7 @@ class ServedClassifier:
         preprocess: Callable[[tf.Tensor], tf.Tensor],
         class_names: Sequence[str] | None = None,
     ):
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = checked_class_names(class_names, model.output_shape[-1])
+        super().__init__(model, preprocess, class_names)
         self.image_shape = tuple(model.input_shape[1:])
 
     def endpoints(self) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
@@ -41,13 +39,10 @@ class ServedClassifier:
         channels = self.image_shape[-1]
         images = tf.TensorSpec((None, None, None, channels), tf.uint8, name="images")
         image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
-        endpoints = {
+        return {
             "serving_default": (self.images, [images]),
             "image_bytes": (self.image_bytes, [image_bytes]),
-        }
-        if self.class_names is not None:
-            endpoints["class_names"] = (self.names, [])
-        return endpoints
+        } | self._names_endpoint()
 
     def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores a batch of raw images.
@@ -77,12 +72,5 @@ class ServedClassifier:
         )
         return self._outputs(self.preprocess.normalise(decoded))
 
-    def names(self) -> dict[str, tf.Tensor]:
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}
-
     def _outputs(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        inputs = tf.ensure_shape(inputs, (None, *self.image_shape))
-        logits = self.model(inputs, training=False)
-        scores = tf.nn.softmax(tf.cast(logits, tf.float32))
-        return with_best_label({"scores": scores}, self.class_names)
+        return self._scores(tf.ensure_shape(inputs, (None, *self.image_shape)))

@@ -6,6 +6,7 @@ This module loads neither Keras nor TensorFlow, so that listing the models is in
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import PerceiverIOConfig
+from zoo.config_checks import is_count, require
 from zoo.numerics import check_numerics
 
 
@@ -61,27 +62,19 @@ class SetClassifierConfig:
     def __post_init__(self):
         check_numerics(self.numerics)
         for name in ("num_entities", "entity_channels", "num_classes"):
-            self._require(name, _is_count(getattr(self, name), 1), "an integer of at least 1")
-        self._require("num_numbers", _is_count(self.num_numbers, 0), "an integer of at least 0")
+            require(self, name, "an integer of at least 1", is_count(getattr(self, name), 1))
+        require(self, "num_numbers", "an integer of at least 0", is_count(self.num_numbers, 0))
         are_sizes = isinstance(self.category_sizes, tuple) and all(
-            _is_count(size, 1) for size in self.category_sizes
+            is_count(size, 1) for size in self.category_sizes
         )
-        self._require("category_sizes", are_sizes, "a tuple of integers of at least 1")
+        require(self, "category_sizes", "a tuple of integers of at least 1", are_sizes)
         has_fields = bool(self.category_sizes) or self.num_numbers > 0
-        self._require("num_numbers", has_fields, "at least 1 without categories")
+        require(self, "num_numbers", "at least 1 without categories", has_fields)
 
     @property
     def reads(self):
         """What an example is, for the list of models."""
         return f"{self.num_entities} entities"
-
-    def _require(self, name, holds, what):
-        if not holds:
-            raise ValueError(f"`{name}` must be {what}. Received: {name}={getattr(self, name)!r}.")
-
-
-def _is_count(value, least):
-    return type(value) is int and value >= least
 
 
 SET_MODELS = {

@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
-from zoo.labels import checked_class_names, with_best_label
+from zoo.served_scores import ServedScores
 
 _OUTSIDE = "The categories must be from 0 to less than"
 _NOT_FINITE = "The numbers must be finite"
 
 
-class ServedSets:
+class ServedSets(ServedScores):
     """The functions that are served of a classifier of sets.
 
     Args:
@@ -20,22 +20,14 @@ class ServedSets:
         ValueError: if the number of names is not the number of logits.
     """
 
-    def __init__(self, model, preprocess, class_names=None):
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = checked_class_names(class_names, model.output_shape[-1])
-
     def endpoints(self):
         """Returns the functions that are served, by signature, with what they take."""
         specs = self._specs()
-        endpoints = {
+        return {
             "serving_default": (self.classify_sets, specs),
             "classify_sets": (self.classify_sets, specs),
             "set_format": (self.set_format, []),
-        }
-        if self.class_names is not None:
-            endpoints["class_names"] = (self.names, [])
-        return endpoints
+        } | self._names_endpoint()
 
     def _specs(self):
         config, specs = self.preprocess.config, []
@@ -62,8 +54,7 @@ class ServedSets:
         entities = {spec.name: x for spec, x in zip(self._specs(), tensors, strict=True)}
         with tf.control_dependencies(self._checks(entities)):
             entities = self.preprocess(entities)
-        scores = tf.nn.softmax(tf.cast(self.model(entities, training=False), tf.float32))
-        return with_best_label({"scores": scores}, self.class_names)
+        return self._scores(entities)
 
     def set_format(self):
         """Returns `category_sizes` int32 (fields,) and `num_numbers` int32."""
@@ -72,10 +63,6 @@ class ServedSets:
             "category_sizes": tf.constant(config.category_sizes, tf.int32),
             "num_numbers": tf.constant(config.num_numbers, tf.int32),
         }
-
-    def names(self):
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}
 
     def _checks(self, entities):
         absent, checks = ~entities["mask"][..., None], []

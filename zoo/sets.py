@@ -12,8 +12,6 @@ from zoo.example_pipeline import ExamplePipeline, Split
 from zoo.labelled_arrays import checked_labels, checked_names, checked_test, rows_by_split
 from zoo.point_cloud_files import read_npz
 
-FIELDS = ("categories", "numbers", "mask")
-
 
 class SetPreprocess:
     """Leaves out what the fields of entities that are not there hold.

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from zoo.bytes_tokenizer import MASK, NUM_SPECIAL
 from zoo.errors import ZooError
-from zoo.labels import checked_class_names, with_best_label
+from zoo.served_scores import ServedScores
 
 _NO_MASK = "A text to fill in must contain [MASK], or [MASK:n] for n bytes"
 
@@ -73,7 +73,7 @@ class ServedLanguageModel:
         }
 
 
-class ServedTextClassifier:
+class ServedTextClassifier(ServedScores):
     """The functions that are served of a classifier of texts.
 
     Args:
@@ -88,20 +88,15 @@ class ServedTextClassifier:
 
     def __init__(self, model, preprocess, class_names=None):
         _require_tokenizer(preprocess)
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = checked_class_names(class_names, model.output_shape[-1])
+        super().__init__(model, preprocess, class_names)
 
     def endpoints(self):
         """Returns the functions that are served, by signature, with what they take."""
         text = [tf.TensorSpec((None,), tf.string, name="text")]
-        endpoints = {
+        return {
             "serving_default": (self.classify_text, text),
             "classify_text": (self.classify_text, text),
-        }
-        if self.class_names is not None:
-            endpoints["class_names"] = (self.names, [])
-        return endpoints
+        } | self._names_endpoint()
 
     def classify_text(self, text):
         """Scores a batch of texts.
@@ -113,13 +108,7 @@ class ServedTextClassifier:
             `scores`, float32 (b, k), softmax over the classes; and `label`, string (b,), the
             name of the best class, if the names are known.
         """
-        logits = self.model(self.preprocess(text), training=False)
-        scores = tf.nn.softmax(tf.cast(logits, tf.float32))
-        return with_best_label({"scores": scores}, self.class_names)
-
-    def names(self):
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}
+        return self._scores(self.preprocess(text))
 
 
 def _require_tokenizer(preprocess):

@@ -6,24 +6,13 @@ This module loads neither Keras nor TensorFlow.
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import PerceiverConfig
+from zoo.audioset_architecture import audioset_architecture
+from zoo.config_checks import are_counts, is_count, require
 
 AUGMENTATION = (
     *("max_speed_change", "crop_area", "crop_aspect", "flip"),
     *("max_brightness", "max_contrast"),
 )
-
-
-def _audioset_architecture():
-    """Returns what arXiv:2103.03206 section 4.2 and appendix print, and the width of the latents.
-
-    The Perceiver that arXiv:2107.14795 compares itself to on AudioSet has 512 channels.
-    """
-    return PerceiverConfig(
-        latent_channels=512,
-        num_cross_attends=2,
-        num_self_attends_per_block=8,
-        sharing="none",
-    )
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,7 @@ class VideoConfig:
     summary: str
     source: str
     parameters: int
-    architecture: PerceiverConfig = field(default_factory=_audioset_architecture)
+    architecture: PerceiverConfig = field(default_factory=audioset_architecture)
     num_classes: int = 527
     num_frames: int = 32
     frame_rate: float | None = 25.0
@@ -99,37 +88,37 @@ class VideoConfig:
     def __post_init__(self):
         for name in ("num_classes", "num_frames", "num_windows", "num_frequency_bands"):
             value = getattr(self, name)
-            _require(self, name, "an integer of at least 1", _is_count(value))
+            require(self, name, "an integer of at least 1", is_count(value))
         widening = self.patch_widening_factor
         is_widening = type(widening) is int and widening >= 0
-        _require(self, "patch_widening_factor", "an integer of at least 0", is_widening)
+        require(self, "patch_widening_factor", "an integer of at least 0", is_widening)
         rate = self.frame_rate
-        _require(self, "frame_rate", "greater than 0, or None", rate is None or rate > 0)
+        require(self, "frame_rate", "greater than 0, or None", rate is None or rate > 0)
         for name in ("frame_shape", "patch"):
             form = "a tuple of three integers of at least 1"
             value = getattr(self, name)
-            _require(self, name, form, _is_triple(value) and all(map(_is_count, value)))
+            require(self, name, form, are_counts(value, 3))
         channels = self.frame_shape[2]
-        _require(self, "frame_shape", "of 1 or 3 channels", channels in (1, 3))
+        require(self, "frame_shape", "of 1 or 3 channels", channels in (1, 3))
         sizes = (self.num_frames, *self.frame_shape[:2])
         divides = all(size % part == 0 for size, part in zip(sizes, self.patch, strict=True))
         divisors = f"divisors of {sizes[0]} frames of {sizes[1]} x {sizes[2]}"
-        _require(self, "patch", divisors, divides)
+        require(self, "patch", divisors, divides)
         form = "a tuple of three numbers greater than 0"
         resolution = self.max_resolution
-        _require(
+        require(
             self, "max_resolution", form, _is_triple(resolution) and all(r > 0 for r in resolution)
         )
         self._check_augmentation()
 
     def _check_augmentation(self):
-        _require(self, "max_speed_change", "in [0, 0.5]", 0 <= self.max_speed_change <= 0.5)
+        require(self, "max_speed_change", "in [0, 0.5]", 0 <= self.max_speed_change <= 0.5)
         area = self.crop_area
         is_area = area is None or (len(area) == 2 and 0 < area[0] <= area[1])
-        _require(self, "crop_area", "None or two numbers above 0, the smaller first", is_area)
-        _require(self, "crop_aspect", "at least 1", self.crop_aspect >= 1)
-        _require(self, "max_brightness", "in [0, 1]", 0 <= self.max_brightness <= 1)
-        _require(self, "max_contrast", "in [0, 1)", 0 <= self.max_contrast < 1)
+        require(self, "crop_area", "None or two numbers above 0, the smaller first", is_area)
+        require(self, "crop_aspect", "at least 1", self.crop_aspect >= 1)
+        require(self, "max_brightness", "in [0, 1]", 0 <= self.max_brightness <= 1)
+        require(self, "max_contrast", "in [0, 1)", 0 <= self.max_contrast < 1)
 
     @property
     def reads(self) -> str:
@@ -159,18 +148,8 @@ class VideoTaggerConfig(VideoConfig):
     """A tagger of videos, each with any number of labels."""
 
 
-def _is_count(value):
-    return type(value) is int and value >= 1
-
-
 def _is_triple(value):
     return isinstance(value, tuple) and len(value) == 3
-
-
-def _require(config, name, requirement, holds):
-    if not holds:
-        value = getattr(config, name)
-        raise ValueError(f"`{name}` must be {requirement}. Received: {name}={value!r}.")
 
 
 # The whole of a short video; left and right are told apart.

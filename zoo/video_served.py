@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from zoo.labels import checked_class_names, with_best_label
+from zoo.served_scores import ServedScores, ServedTags
 
 
-class ServedVideoModel:
+class ServedVideoModel(ServedScores):
     """The functions that are served; exported graph and in-process prediction both run them.
 
     Args:
@@ -17,27 +17,17 @@ class ServedVideoModel:
         ValueError: if the number of names is not the number of logits.
     """
 
-    verb = "classify"
-
-    def __init__(self, model, preprocess, class_names=None):
-        self.model = model
-        self.preprocess = preprocess
-        self.class_names = checked_class_names(class_names, model.output_shape[-1])
-
     def endpoints(self):
         """Returns the functions that are served, by signature, with what they take."""
         video = tf.TensorSpec((None, None, None, None, None), tf.uint8, name="video")
         num_frames = tf.TensorSpec((None,), tf.int32, name="num_frames")
-        endpoints = {
+        return {
             "serving_default": (self.of_videos, [video]),
             f"{self.verb}_video": (self.of_videos, [video]),
             f"{self.verb}_padded_video": (self.of_padded_videos, [video, num_frames]),
             f"{self.verb}_gif": (self.of_gifs, [tf.TensorSpec((None,), tf.string, name="gif")]),
             "video_format": (self.video_format, []),
-        }
-        if self.class_names is not None:
-            endpoints["class_names"] = (self.names, [])
-        return endpoints
+        } | self._names_endpoint()
 
     def of_videos(self, video):
         """Scores a batch of videos that have equally many frames.
@@ -111,26 +101,12 @@ class ServedVideoModel:
             "frame_rate": tf.constant(self.preprocess.frame_rate or 0.0, tf.float32),
         }
 
-    def names(self):
-        """Returns `class_names`, string (k,), in the order of the scores."""
-        return {"class_names": tf.constant(self.class_names)}
-
-    def activation(self, logits):
-        """Returns the scores of logits (b, k)."""
-        return tf.nn.softmax(logits)
-
     def _scores_of(self, described, videos):
         """Returns what is served of a batch, each of which `described` makes windows of."""
         signature = self.preprocess.signature
         inputs = tf.map_fn(described, videos, fn_output_signature=signature)
-        logits = self.model(inputs, training=False)
-        return with_best_label({"scores": self.activation(logits)}, self.class_names)
+        return self._scores(inputs)
 
 
-class ServedVideoTagger(ServedVideoModel):
+class ServedVideoTagger(ServedTags, ServedVideoModel):
     """As `ServedVideoModel`, for any number of labels of a video."""
-
-    verb = "tag"
-
-    def activation(self, logits):
-        return tf.nn.sigmoid(logits)
