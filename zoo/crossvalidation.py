@@ -1,8 +1,10 @@
 """Trains and tests a model on every fold of its data, so that nothing is lost in between."""
 
+import contextlib
 import json
 import shlex
 import time
+import warnings
 from pathlib import Path
 
 import keras
@@ -60,10 +62,12 @@ def cross_validate(
     todo = [(s, f) for s in seeds for f in range(folds) if (s, f) not in done]
     if len(done) and todo:
         console.print(f"Finished before: {len(done)} trainings. Left: {len(todo)}.")
+    told: set[str] = set()
     try:
         for count, (seed, fold) in enumerate(todo):
             start = time.perf_counter()
-            run = _train_fold(name, data, folder, overrides, settings, (folds, fold, seed))
+            with _told_once(told):
+                run = _train_fold(name, data, folder, overrides, settings, (folds, fold, seed))
             report["runs"].append(run)
             _write(folder, report)
             seconds = time.perf_counter() - start
@@ -122,6 +126,19 @@ def summary_of(runs, metric):
 
 def _deviation(values):
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+@contextlib.contextmanager
+def _told_once(told):
+    """Shows the warnings of the block but those in `told`, a set that it adds them to."""
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for warning in caught:
+        if str(warning.message) not in told:
+            told.add(str(warning.message))
+            warnings.showwarning(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 def _asked(name, data, folds, seeds, overrides, settings):

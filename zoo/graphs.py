@@ -83,7 +83,7 @@ def with_fields_of_the_data(config, pipeline):
 def check_fields(source, config, with_classes=True):
     """Raises a `ZooError` if the model does not take the graphs of a `GraphSet`."""
     if with_classes and (source.labels.min() < 0 or len(source.class_names) < 2):
-        raise ZooError(f"The graphs of {source.name} must be of two classes or more.")
+        raise ZooError(f"All graphs of {source.name} must have a class, of two or more.")
     if with_classes and len(source.class_names) > config.num_classes:
         raise ZooError(
             "The model must have an output for each class of the data. Received: "

@@ -26,7 +26,7 @@ def _starcraft():
 class SetClassifierConfig:
     """A classifier of sets of entities: what it reads, how it is built, what it is trained on.
 
-    The defaults are those of arXiv:2107.14795 section 4.4 (StarCraft II): 3 layers, 32 latents, 512
+    The defaults are those of arXiv:2107.14795 (StarCraft II): 3 layers, 32 latents, 512
     entities of width 128. Not printed there and chosen by us: 128 latent channels, 2 heads, the
     fields, and the classifier on top.
 
@@ -80,7 +80,7 @@ class SetClassifierConfig:
 SET_MODELS = {
     "perceiver_io_starcraft_entities": SetClassifierConfig(
         summary="Perceiver IO in place of the Transformer of AlphaStar's entity encoder",
-        source="arXiv:2107.14795 section 4.4; chosen: latent channels, heads, fields, head",
+        source="arXiv:2107.14795, StarCraft II; chosen: latent channels, heads, fields, classifier",
         parameters=556_290,
     ),
 }

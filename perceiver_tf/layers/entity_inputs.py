@@ -9,7 +9,7 @@ class EntityInputs(keras.layers.Layer):
     """Describes the members of a set by categories and numbers, in one vector each.
 
     As AlphaStar embeds the units of a game (Vinyals et al. 2019, the entity encoder that
-    arXiv:2107.14795 section 4.4 replaces): all categories one-hot, the numbers beside them, and
+    arXiv:2107.14795, StarCraft II replaces): all categories one-hot, the numbers beside them, and
     one projection of all. Here a hidden layer with a gelu comes before it if wanted. Its bias
     tells the members of one set from those of another in the same byte array.
 

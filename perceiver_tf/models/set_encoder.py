@@ -1,4 +1,4 @@
-"""Embeddings of the members of a set, and of the whole (arXiv:2107.14795 section 4.4)."""
+"""Embeddings of the members of a set, and of the whole (arXiv:2107.14795, StarCraft II)."""
 
 import keras
 from keras import ops
@@ -22,7 +22,7 @@ def set_encoder(
     """Return a Perceiver IO over the entities of a set, as a functional `keras.Model`.
 
     This is the Transformer of AlphaStar's entity encoder (Vinyals et al. 2019) replaced by a
-    Perceiver IO, as in arXiv:2107.14795 section 4.4: the latents read the embedded entities, and
+    Perceiver IO, as in arXiv:2107.14795, StarCraft II: the latents read the embedded entities, and
     every entity, as a query, reads the latents. What AlphaStar does after its Transformer is
     kept: a relu, a projection and a relu of every entity; the mean over the entities, a
     projection and a relu of the whole.

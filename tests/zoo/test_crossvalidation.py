@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -90,6 +91,21 @@ def test_an_interruption_keeps_what_was_finished(data, tmp_path, monkeypatch):
     assert calls == [(3, f, s) for f, s in ((0, 0), (1, 0), (2, 0), (2, 0), (0, 4), (1, 4), (2, 4))]
     assert len(report["runs"]) == 6 and report["summary"]["mean"] == 0.5
     shutil.rmtree(out)
+
+
+def test_each_warning_is_shown_once(data, tmp_path, monkeypatch):
+    import zoo.crossvalidation as module
+
+    def train_fold(name, data, folder, overrides, settings, division):
+        warnings.warn("two graphs are large", stacklevel=1)
+        warnings.warn(f"fold {division[1]}", stacklevel=1)
+        return {"seed": 0, "fold": division[1], "accuracy": 0.5}
+
+    monkeypatch.setattr(module, "_train_fold", train_fold)
+    with pytest.warns(UserWarning) as shown:
+        cross_validate(NAME, data=data, out=tmp_path / "out", folds=3)
+    messages = [str(warning.message) for warning in shown]
+    assert messages == ["two graphs are large", "fold 0", "fold 1", "fold 2"]
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,7 @@ def test_labels_and_two_classes_must_be_there(tmp_path):
     with pytest.raises(ZooError, match="Edges must have labels, as the model takes"):
         graph_pipeline(CONFIG, path).num_examples("train")
     path = write_tu(tmp_path / "ONE", [(KITE, 1)] * 4)
-    with pytest.raises(ZooError, match="must be of two classes or more"):
+    with pytest.raises(ZooError, match="must have a class, of two or more"):
         graph_pipeline(CONFIG, path).num_examples("train")
 
 
