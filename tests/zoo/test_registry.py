@@ -38,7 +38,7 @@ PARAMETERS = {
     "perceiver_spoken_digits_raw": 419_278,
     "perceiver_audioset_video": 28_763_153,
     "perceiver_depth_actions_small": 432_743,
-    "perceiver_actions_small": 495_953,
+    "perceiver_actions_small": 510_417,
 }
 
 
