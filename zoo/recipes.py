@@ -233,6 +233,6 @@ RECIPES = {
         weight_decay=0.05,
         clip_global_norm=1.0,
         label_smoothing=0.1,
-        source="chosen on one of the four training subjects of UTD-MHAD, left out, from two runs",
+        source="chosen after runs of two others on a training subject of UTD-MHAD, left out",
     ),
 }
