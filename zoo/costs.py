@@ -206,6 +206,13 @@ def _around_text(config):
 
 
 def _image_rows(config):
+    rows = _rows_of_grid(config)
+    if config.permutation == "rows":  # no grid any more, see `AssembledRows`
+        return Rows((math.prod(config.grid_shape),), rows.channels)
+    return rows
+
+
+def _rows_of_grid(config):
     content_channels = config.image_shape[-1]
     if config.positions == "learned":
         channels = {"content_channels": _LEARNED_CHANNELS, "position_channels": _LEARNED_CHANNELS}
