@@ -61,8 +61,8 @@ def list_command(args: argparse.Namespace) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("name", no_wrap=True)
     table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("inputs", no_wrap=True)
-    table.add_column("data", no_wrap=True)
+    table.add_column("inputs")
+    table.add_column("data", overflow="fold")
     table.add_column("source", overflow="fold")
     for name, config in MODELS.items():
         row = (name, f"{config.parameters:,}", config.reads, config.dataset, config.source)
