@@ -142,7 +142,7 @@ def draw(findings: list[Finding], path, title: str) -> None:
     highest = max(max(finding.values) for finding in findings)
     left = 0.0 if lowest < 0.6 else lowest - 0.1
     axes.set_xlim(left, highest + 0.08 * (highest - left))
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("test accuracy")
     axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=11)
