@@ -153,6 +153,7 @@ def train_command(args: argparse.Namespace) -> None:
     if args.name is not None:
         configuration(args.name)
     settings = {**train_settings(args), "seed": args.seed}
+    settings["checkpoint_minutes"] = args.checkpoint_minutes
     start_tensorflow()
     from zoo.run_folder import RunFolder
     from zoo.training import train
@@ -236,7 +237,6 @@ def train_settings(args: argparse.Namespace) -> dict[str, Any]:
             settings[key] = getattr(args, key)
     for key in ("data", "weights", "strategy", "skip_corrupt", "precision"):
         settings[key] = getattr(args, key)
-    settings["checkpoint_minutes"] = args.checkpoint_minutes
     settings["overrides"] = parse_settings("--set", args.set) or None
     settings["jit_compile"] = JIT_COMPILE[args.jit_compile]
     return settings

@@ -124,6 +124,11 @@ def test_wrong_settings_are_one_clear_line(name, settings, message, tmp_path):
         cross_validate(name, data=None, out=tmp_path / "out", **settings)
 
 
+def test_the_command_tells_of_wrong_settings(tmp_path, capsys):
+    assert main(["crossvalidate", NAME, "--folds", "1", "--out", str(tmp_path / "out")]) == 2
+    assert "`folds` must be an integer of at least 2" in capsys.readouterr().err
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ZooError, match="holds something else"):
