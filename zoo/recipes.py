@@ -271,7 +271,7 @@ RECIPES = {
         source="chosen after runs of two others on a training subject of UTD-MHAD, left out",
     ),
     "audio_video_digits": Recipe(
-        epochs=2,
+        epochs=5,
         batch_size=64,
         optimizer="adamw",
         learning_rate=3e-3,
