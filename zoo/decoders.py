@@ -146,13 +146,14 @@ def _clips(config, pipeline):
     num_frames, *side, _ = config.image_shape
 
     def decode_one(number):
-        for kind in ("video", "audio"):
-            with av.open(str(paths[number])) as container:
-                stream = getattr(container.streams, kind)[0]
-                stream.thread_type = "AUTO"
-                for frame in container.decode(stream):
-                    if frame.time is not None and frame.time >= num_frames / config.frame_rate:
-                        break
+        unfinished = {"video", "audio"}
+        with av.open(str(paths[number])) as container:
+            container.streams.video[0].codec_context.thread_count = 1
+            for frame in container.decode(video=0, audio=0):
+                if frame.time is not None and frame.time >= num_frames / config.frame_rate:
+                    unfinished.discard("video" if isinstance(frame, av.VideoFrame) else "audio")
+                if not unfinished:
+                    break
 
     def own(numbers):
         settings = {
