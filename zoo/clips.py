@@ -17,7 +17,18 @@ MISSING_SOUND = 0.1
 VIDEO_CODECS = ("libx264", "mpeg4")
 
 
-def read_clip(path, *, num_frames, frame_rate, side, num_samples=None, sample_rate=None, start=0.0):
+def read_clip(
+    path,
+    *,
+    num_frames,
+    frame_rate,
+    side,
+    num_samples=None,
+    sample_rate=None,
+    start=0.0,
+    may_end_early=False,
+    may_be_silent=False,
+):
     """Returns frames and sound of a part of a file.
 
     Frames are picked at even times (of each time the frame that is shown then), cut to the largest
@@ -32,10 +43,14 @@ def read_clip(path, *, num_frames, frame_rate, side, num_samples=None, sample_ra
         num_samples: int, length of the sound; None: the sound is left alone.
         sample_rate: samples of a second.
         start: seconds from the first frame on.
+        may_end_early: bool. Of a clip that ends before, return the frames and samples that there
+            are, at least one frame; otherwise that is an error.
+        may_be_silent: bool. None is returned as the sound of a clip that has none; otherwise that
+            is an error.
 
     Returns:
         (video, audio): uint8 (num_frames, height, width, 3) and float32 (num_samples,) in
-        [-1, 1], or None for the sound.
+        [-1, 1], or None for the sound; with `may_end_early` perhaps fewer frames and samples.
 
     Raises:
         ZooError: if there is no such file, it cannot be read, has no video or no sound track, or
@@ -47,13 +62,17 @@ def read_clip(path, *, num_frames, frame_rate, side, num_samples=None, sample_ra
         raise ZooError(f"There is no file {path}.")
     try:
         with av.open(str(path)) as container:
-            _check_streams(path, container, num_samples is not None)
-            frames = _Frames(container, with_sound=num_samples is not None)
+            wants_sound = num_samples is not None
+            _check_streams(path, container, wants_sound and not may_be_silent)
+            frames = _Frames(container, wants_sound and len(container.streams.audio) > 0)
             times = start + np.arange(num_frames) / frame_rate
-            video, origin = _read_video(path, frames, times, tuple(side))
-            if num_samples is None:
+            video, origin = _read_video(path, frames, times, tuple(side), may_end_early)
+            if not frames.has_sound:
                 return video, None
-            return video, _read_audio(path, frames, origin + start, num_samples, sample_rate)
+            audio = read_part(path, frames.audio(), origin + start, num_samples, sample_rate)
+            if may_be_silent and not len(audio):
+                return video, None
+            return video, audio if may_end_early else _filled(path, audio, num_samples, sample_rate)
     except av.error.FFmpegError as error:
         raise ZooError(f"{path} cannot be read as a clip: {error.strerror}.") from error
 
@@ -154,6 +173,7 @@ class _Frames:
         self._video.codec_context.thread_count = 1
         streams = [self._video, container.streams.audio[0]] if with_sound else [self._video]
         self._packets, self._sound = container.demux(streams), []
+        self.has_sound = with_sound
         self.interval = frame_interval(self._video)
 
     def video(self):
@@ -180,10 +200,10 @@ def _check_streams(path, container, wants_sound):
         raise ZooError(f"{path} has no sound track, and the model reads video with sound.")
 
 
-def _read_video(path, frames, times, side):
+def _read_video(path, frames, times, side, may_end_early):
     """Returns the frames shown at these times, and the time stamp of the first frame."""
     frames, origin, end = shown_at(frames.video(), frames.interval, times, _cut_to(side))
-    if len(frames) < len(times):
+    if len(frames) < (1 if may_end_early else len(times)):
         raise ZooError(
             f"{path} is too short: the model reads {len(times)} frames up to "
             f"{times[-1]:.2f} s, and the video ends after {end:.2f} s."
@@ -203,9 +223,8 @@ def _cut_to(side):
     return pixels_of
 
 
-def _read_audio(path, frames, start, num_samples, sample_rate):
-    """Returns the samples from the time stamp `start` on, silence where there are none yet."""
-    samples = read_part(path, frames.audio(), start, num_samples, sample_rate)
+def _filled(path, samples, num_samples, sample_rate):
+    """Returns the sound with the silence behind it that codecs leave out."""
     missing = num_samples - len(samples)
     if missing > MISSING_SOUND * sample_rate or not len(samples):
         raise ZooError(

@@ -10,7 +10,7 @@ from zoo import audio_sounds, image_folder, pipeline_benchmark, video_clips
 from zoo.benchmarking import Measured
 from zoo.cli import main
 from zoo.clips import write_clip
-from zoo.decoders import decoders_of
+from zoo.decoders import decoders_of, keep_nothing
 from zoo.errors import ZooError
 from zoo.registry import open_pipeline
 
@@ -150,5 +150,5 @@ def test_a_worker_keeps_nothing(monkeypatch):
     modules = audio_sounds, image_folder, video_clips
     for module in modules:
         monkeypatch.setattr(module, "MEMORY_LIMIT", 99)
-    pipeline_benchmark.keep_nothing()
+    keep_nothing()
     assert [module.MEMORY_LIMIT for module in modules] == [0, 0, 0]
