@@ -11,7 +11,7 @@ import tensorflow as tf
 from zoo import audio_sounds, image_folder, video_clips
 from zoo.audio_configs import AudioConfig
 from zoo.audio_files import list_sounds
-from zoo.audio_sounds import MEMORY_LIMIT, Sounds
+from zoo.audio_sounds import Sounds
 from zoo.clip_files import list_clips, stored_clip
 from zoo.clip_reading import read_clips
 from zoo.errors import ZooError
@@ -114,7 +114,7 @@ def _sounds(config, pipeline):
     def own(numbers):
         chosen = [sounds[number] for number in numbers]
         read = Sounds(chosen, config.sample_rate)
-        if read.num_bytes * len(sounds) <= MEMORY_LIMIT * len(chosen):
+        if read.num_bytes * len(sounds) <= audio_sounds.MEMORY_LIMIT * len(chosen):
             return lambda: Sounds(chosen, config.sample_rate)
         keep_nothing()
         places = tf.data.Dataset.range(len(chosen))
