@@ -112,7 +112,7 @@ class Sounds:
     def _read_all(self):
         """Returns all samples in a row and where each sound begins; None if they do not fit."""
         pieces, good, problems, self.num_bytes = [], [], [], 0
-        results = in_parallel(self._read, range(len(self.sounds)), FILES_AT_ONCE)
+        results = in_parallel(self._read, range(len(self.sounds)))
         for number, (waveform, problem) in enumerate(results):
             if problem:
                 problems.append(carried_error(problem.decode()))

@@ -39,7 +39,7 @@ class Decoders:
             callable that reads and decodes these files by the library and throws the outcome away.
         own: callable from numbers of files to a callable that does the same as the pipeline does
             when it first reads them, up to examples before augmentation: in mono, resampled,
-            sampled, cut; sounds that fit into memory are kept there, as by the pipeline.
+            sampled, cut; sounds and videos that fit into memory are kept, as by the pipeline.
         streams: whether the pipeline decodes anew in every epoch what does not fit into memory;
             otherwise it always decodes once.
     """
@@ -185,11 +185,15 @@ def _videos(config, pipeline):
                 pass
 
     def own(numbers):
-        keep_nothing()
         form = VideoForm(
             config.num_frames, config.frame_rate, config.frame_shape, config.num_windows
         )
-        videos = Videos([files[number] for number in numbers], form, training=True)
+        chosen = [files[number] for number in numbers]
+        read = Videos(chosen, form, training=True)
+        if read.num_bytes * len(files) <= video_clips.MEMORY_LIMIT * len(chosen):
+            return lambda: Videos(chosen, form, training=True)
+        keep_nothing()
+        videos = Videos(chosen, form, training=True)
         dataset = tf.data.Dataset.range(len(numbers)).map(
             lambda index: videos.frames(index, tf.constant(-1.0)),
             num_parallel_calls=tf.data.AUTOTUNE,

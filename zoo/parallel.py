@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from zoo.cores import num_cores
 
+ITEMS_AT_ONCE = 16
 
-def in_parallel(function, items, at_once=1):
+
+def in_parallel(function, items):
     """Yields what a function returns of each item, in order.
 
     It is called ahead of what is taken, on as many threads as there are cores, so what it does must
@@ -15,9 +17,9 @@ def in_parallel(function, items, at_once=1):
     Args:
         function: callable of one argument.
         items: sequence.
-        at_once: int, at least 1: how many items a thread takes at a time; more for what takes
-            less than a millisecond.
     """
+    # Handing over costs as much as decoding a short sound, so a thread takes some of many.
+    at_once = min(max(len(items) // (4 * num_cores()), 1), ITEMS_AT_ONCE)
     chunks = [items[start : start + at_once] for start in range(0, len(items), at_once)]
     with ThreadPoolExecutor(num_cores()) as pool:
         try:
