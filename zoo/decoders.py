@@ -12,7 +12,7 @@ from zoo.audio_configs import AudioConfig
 from zoo.audio_files import list_sounds
 from zoo.audio_sounds import Sounds
 from zoo.clip_files import list_clips
-from zoo.clips import read_clip
+from zoo.clips import import_av, read_clip
 from zoo.errors import ZooError
 from zoo.image_configs import ImageClassifierConfig
 from zoo.image_folder import FolderSource, decode_image, decoded_until_corrupt
@@ -20,6 +20,7 @@ from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.point_cloud_files import MESH_SUFFIXES, read_points
 from zoo.point_cloud_sources import FolderClouds
+from zoo.sound_tracks import SUFFIXES as TRACK_SUFFIXES
 from zoo.video_arrays import parse_array_spec
 from zoo.video_clips import Videos
 from zoo.video_configs import VideoConfig
@@ -100,6 +101,11 @@ def _sounds(config, pipeline):
 
     def decode_one(number):
         sound = sounds[number]
+        if sound.path.lower().endswith(TRACK_SUFFIXES):
+            with import_av().open(sound.path, metadata_errors="ignore") as container:
+                for _ in container.decode(audio=0):
+                    pass
+            return
         start = sound.start or 0.0
         with soundfile.SoundFile(sound.path) as file:
             file.seek(round(start * file.samplerate))
@@ -113,7 +119,9 @@ def _sounds(config, pipeline):
         )
         return _iterating(dataset, len(chosen.sounds))
 
-    return Decoders("soundfile", len(sounds), _threaded(decode_one), own, True)
+    has_tracks = any(sound.path.lower().endswith(TRACK_SUFFIXES) for sound in sounds)
+    library = "soundfile, and PyAV for sound tracks" if has_tracks else "soundfile"
+    return Decoders(library, len(sounds), _threaded(decode_one), own, True)
 
 
 def _point_clouds(config, pipeline):
