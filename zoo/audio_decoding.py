@@ -3,7 +3,8 @@
 WAV is decoded by the library `soundfile`, and of 16 bits by TensorFlow's own operation where that
 is not installed: it gives the same numbers, as in the served graph, but takes four times as long.
 FLAC, OGG and MP3 are decoded by tensorflow-io where its compiled operations load, and by
-`soundfile` elsewhere; `decoder_in_use` says which.
+`soundfile` elsewhere; `decoder_in_use` says which. AAC and what is in M4A, MP4, WebM, MKV, MOV and
+AVI is decoded by PyAV, see `zoo.sound_tracks`; Opus in OGG by `soundfile`, or else by PyAV.
 """
 
 import functools
@@ -15,9 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.frame_scaler import import_av
+from zoo.sound_tracks import SUFFIXES as TRACK_SUFFIXES
+from zoo.sound_tracks import has_sound_track_bytes, is_opus_in_ogg, read_sound_track
 from zoo.tensorflow_io import has_compiled_operations, import_tensorflow_io
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus", *TRACK_SUFFIXES)
 LONGER_THAN_ITS_PART = 0.5  # seconds that codecs add to a sound that was cut
 _LOGGER = logging.getLogger("zoo")
 
@@ -26,8 +30,8 @@ def read_sound(path, start=None, end=None, may_be_cut=False):
     """Returns a sound, or a part of it, in mono.
 
     Args:
-        path: a WAV (8 to 32 bits, also float), FLAC, OGG or MP3 file; what it is, its bytes tell,
-            not its name.
+        path: a WAV (8 to 32 bits, also float), FLAC, OGG, MP3, M4A, AAC or Opus file, or an MP4,
+            WebM, MKV, MOV or AVI with a sound track; what it is, its bytes tell, not its name.
         start, end: seconds from the beginning of the file, where the part begins and ends; None:
             the file's own ends. An end behind the file's is the file's.
         may_be_cut: bool. The file may hold this part alone: if it is not longer than the part (by
@@ -38,16 +42,16 @@ def read_sound(path, start=None, end=None, may_be_cut=False):
         full scale is [-1, 1]; int, samples of a second.
 
     Raises:
-        ZooError: if there is no such file, it does not decode, has no samples (in that part), or
-            some that are not finite.
+        ZooError: if there is no such file, it does not decode, has no sound track, no samples (in
+            that part), or some that are not finite; or PyAV is needed and not installed.
     """
     path = os.path.expanduser(path)
     try:
         with open(path, "rb") as file:
-            is_wav = file.read(4) == b"RIFF"
+            first_bytes = file.read(64)
     except OSError as error:
         raise unreadable(path, (error.strerror or str(error)).lower()) from error
-    part, sample_rate, length = _decoded(path, is_wav, (start, end, may_be_cut))
+    part, sample_rate, length = _decoded(path, first_bytes, (start, end, may_be_cut))
     if not len(part):
         found = f" from {start} s on, {length / sample_rate:.2f} s in all" if length else ""
         raise unreadable(path, f"it has no samples{found}")
@@ -109,17 +113,20 @@ def decoder_in_use() -> str | None:
     return "soundfile"
 
 
-def _decoded(path, is_wav, part):
+def _decoded(path, first_bytes, part):
     """Returns a part, float32 (n, channels); the sample rate; and the length of all.
 
     A part is the last three arguments of `read_sound`.
     """
     has_soundfile = _has_soundfile()
+    is_opus, is_wav = is_opus_in_ogg(first_bytes), first_bytes.startswith(b"RIFF")
+    if has_sound_track_bytes(first_bytes) or (is_opus and not has_soundfile):
+        return _decoded_by_av(path, part)
     try:
         if is_wav and not has_soundfile:
             samples, rate = tf.audio.decode_wav(tf.io.read_file(path))
             return _part(samples.numpy(), int(rate), part)
-        if not is_wav and decoder_in_use() == "tensorflow-io":
+        if not (is_wav or is_opus) and decoder_in_use() == "tensorflow-io":
             return _part(*_decoded_by_tensorflow_io(path), part)
         if has_soundfile:
             return _decoded_by_soundfile(path, part)
@@ -160,6 +167,21 @@ def _decoded_by_soundfile(path, part):
             file.seek(first)
         count = -1 if last is None else max(min(last, length) - first, 0)
         return file.read(count, dtype="float32", always_2d=True), file.samplerate, length
+
+
+def _decoded_by_av(path, part):
+    try:
+        av = import_av()
+    except ZooError as error:
+        reason = "M4A, MP4, AAC, WebM and the like need PyAV, pip install 'perceiver-tf[video]'"
+        raise unreadable(path, reason) from error
+    try:
+        found = read_sound_track(av, path, lambda rate, length: _bounds(rate, length, *part))
+    except (av.error.FFmpegError, ValueError) as error:
+        raise unreadable(path, "it is corrupt or truncated") from error
+    if found is None:
+        raise unreadable(path, "it has no sound track")
+    return found
 
 
 def _decoded_by_tensorflow_io(path):

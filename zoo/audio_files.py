@@ -28,7 +28,7 @@ def list_sounds(source, num_classes=None):
     Args:
         source: path, one of:
             a folder with one folder of sounds for each class, see `zoo.class_folders`;
-            a folder of files LABEL_SPEAKER_NUMBER.wav (or .flac, .ogg, .mp3), such as the free
+            a folder of files LABEL_SPEAKER_NUMBER.wav (or .flac, .m4a and so on), such as the free
             spoken digits: numbers below 5 are the test split, from 5 to 7 the validation split;
             a manifest: a `.csv` file with the columns `path` (relative to the manifest) and
             `label` (several labels have a semicolon between them) and, if wanted, `start` and

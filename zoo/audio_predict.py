@@ -24,7 +24,7 @@ def predict_sounds(endpoints, items, *, out, console, top=3, skip_corrupt=False,
     Args:
         endpoints: dict of callables with "classify_sound" or "tag_sound" and, if the names are
             known, "class_names", see `zoo.audio_served.ServedAudioModel`.
-        items: list of str, WAV, FLAC, OGG or MP3 files of any length and sample rate.
+        items: list of str, files as of `zoo.audio_decoding.read_sound`, of any length and rate.
         out: must be None: nothing is written.
         console: `rich.console.Console`.
         top: how many classes to name for each file.

@@ -33,9 +33,10 @@ def segment_files(source):
 def read_segments(source, files):
     """Returns the segments whose sounds are there.
 
-    The sounds lie anywhere in the folder of the lists, named by the video (YTID.wav, .flac, .ogg
-    or .mp3, also with a Y before it or the segment's times behind it). Of a file that is named by
-    the video alone and longer than the segment, the segment is cut. Segments without a file, of
+    The sounds lie anywhere in the folder of the lists, named by the video (YTID.wav, .m4a, .mp4
+    and so on, also with a Y before it or the segment's times behind it). If a video has several
+    files, the first in the order of `zoo.audio_decoding.SUFFIXES` counts. Of a file that is named
+    by the video alone and longer than the segment, the segment is cut. Segments without a file, of
     videos that are gone, are left out and counted in a line of the log.
 
     Args:
@@ -121,9 +122,8 @@ def _read_names(path):
 def _sounds_by_video(folder):
     """Returns a dict from (video, start in seconds or None) to the file of its sound."""
     found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES:
-            continue
+    paths = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    for path in sorted(paths, key=lambda path: (SUFFIXES.index(path.suffix.lower()), path)):
         for stem in (path.stem, path.stem.removeprefix("Y")):
             name = _STEM.fullmatch(stem)
             if name:

@@ -15,12 +15,14 @@ from zoo.audio_sounds import Sounds
 from zoo.clip_files import list_clips, stored_clip
 from zoo.clip_reading import read_clips
 from zoo.errors import ZooError
+from zoo.frame_scaler import import_av
 from zoo.image_configs import ImageClassifierConfig
 from zoo.image_folder import FolderSource, decode_image, decoded_until_corrupt
 from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.point_cloud_files import MESH_SUFFIXES, read_points
 from zoo.point_cloud_sources import FolderClouds
+from zoo.sound_tracks import SUFFIXES as TRACK_SUFFIXES
 from zoo.video_arrays import parse_array_spec
 from zoo.video_clips import Videos
 from zoo.video_configs import VideoConfig
@@ -105,6 +107,11 @@ def _sounds(config, pipeline):
 
     def decode_one(number):
         sound = sounds[number]
+        if sound.path.lower().endswith(TRACK_SUFFIXES):
+            with import_av().open(sound.path, metadata_errors="ignore") as container:
+                for _ in container.decode(audio=0):
+                    pass
+            return
         start = sound.start or 0.0
         with soundfile.SoundFile(sound.path) as file:
             file.seek(round(start * file.samplerate))
@@ -121,7 +128,9 @@ def _sounds(config, pipeline):
         fetched = Sounds(chosen, config.sample_rate).fetch(tf.data.Dataset.zip((places, places)))
         return _iterating(fetched, len(chosen))
 
-    return Decoders("soundfile", len(sounds), _threaded(decode_one), own, True)
+    has_tracks = any(sound.path.lower().endswith(TRACK_SUFFIXES) for sound in sounds)
+    library = "soundfile, and PyAV for sound tracks" if has_tracks else "soundfile"
+    return Decoders(library, len(sounds), _threaded(decode_one), own, True)
 
 
 def _point_clouds(config, pipeline):
@@ -148,8 +157,7 @@ def _clips(config, pipeline):
     source = Path(pipeline.source_spec).expanduser()
     if not source.exists():
         return None
-    import av
-
+    av = import_av()
     paths = [path for path, _ in list_clips(source)[0]["train"]]
     num_frames = config.image_shape[0]
 
@@ -174,8 +182,7 @@ def _videos(config, pipeline):
     source = pipeline.source_spec
     if parse_array_spec(source) is not None or not Path(source).expanduser().exists():
         return None
-    import av
-
+    av = import_av()
     files = list_videos(source, config.num_classes)[0]["train"]
 
     def decode_one(number):

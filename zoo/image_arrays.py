@@ -156,11 +156,13 @@ def open_npz(path) -> ArraySource:
             (k,), strings, is optional.
 
     Raises:
-        ZooError: If the file cannot be read or holds something else.
+        ZooError: If there is no such file, or it cannot be read or holds something else.
     """
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             found = {key: file[key] for key in file.files}
+    except FileNotFoundError as error:
+        raise ZooError(f"There is no such file: {path}.") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
         raise ZooError(f"Cannot read {path}: it is no complete .npz file ({error}).") from error
     arrays = {}

@@ -12,6 +12,8 @@ from zoo.errors import ZooError
 from zoo.example_pipeline import ExamplePipeline, Split
 from zoo.multimodal_preprocess import ClipPreprocess
 from zoo.spoken_digits import open_spoken_digits
+from zoo.video_preprocess import of_each
+from zoo.video_tfds import open_tfds_videos
 
 DIGITS = tuple("0123456789")
 
@@ -28,7 +30,10 @@ class ClipPipeline(ExamplePipeline):
             "IMAGES.npz+SOUNDS/", such as "mnist.npz+fsdd/": clips made of MNIST's digits, which
             bounce, and of FSDD's recordings of the same digits, see `zoo.spoken_digits`;
             a folder of clips with sound, or a text file that lists such, see
-            `zoo.clip_files.list_clips`.
+            `zoo.clip_files.list_clips`;
+            the name of a data set of videos, see `zoo.video_tfds`: of each video as many frames as
+            the model has, in training from a random one on, with silence; the label is known if
+            there are labels. If it has a single split, not for training, a fifth is held out.
         skip_corrupt: bool. Leave out clips that cannot be read, are too short or mute.
     """
 
@@ -53,24 +58,38 @@ class ClipPipeline(ExamplePipeline):
         Raises:
             ZooError: if there is no such data.
         """
-        return DIGITS if self._is_made else list_clips(Path(self.source_spec).expanduser())[1]
+        if self._is_made:
+            return DIGITS
+        videos = open_tfds_videos(self.source_spec, hold_out=True)
+        if videos is not None:
+            return videos.class_names
+        return list_clips(Path(self.source_spec).expanduser())[1]
 
     def _read(self):
+        config, preprocess = self.config, self.preprocess
         if self._is_made:
-            clips = open_spoken_digits(*self._parts, self.config)
-        else:
-            files, names = list_clips(Path(self.source_spec).expanduser())
-            if len(names) > self.config.num_classes:
-                raise ZooError(
-                    "The model must have an output for each class of the data. Received: "
-                    f"{self.config.num_classes} outputs for the {len(names)} classes of "
-                    f"{self.source_spec}."
-                )
-            clips = {
-                split: StoredClips(listed, names, self.config, self.skip_corrupt)
-                for split, listed in files.items()
-            }
-        return {split: _split(self.config, self.preprocess, of) for split, of in clips.items()}
+            clips = open_spoken_digits(*self._parts, config)
+            return {split: _split(config, preprocess, of) for split, of in clips.items()}
+        videos = open_tfds_videos(self.source_spec, hold_out=True)
+        if videos is not None:
+            self._check_classes(videos.class_names)
+            example = _example_of(config, preprocess, videos)
+            return {split: videos.stream(split, example) for split in videos.splits}
+        files, names = list_clips(Path(self.source_spec).expanduser())
+        self._check_classes(names)
+        clips = {
+            split: StoredClips(listed, names, config, self.skip_corrupt)
+            for split, listed in files.items()
+        }
+        return {split: _split(config, preprocess, of) for split, of in clips.items()}
+
+    def _check_classes(self, names):
+        num_classes = self.config.num_classes
+        if len(names) > num_classes:
+            raise ZooError(
+                "The model must have an output for each class of the data. Received: "
+                f"{num_classes} outputs for the {len(names)} classes of {self.source_spec}."
+            )
 
 
 def multimodal_pipeline(config, source_spec, *, skip_corrupt=False):
@@ -91,15 +110,38 @@ def _split(config, preprocess, clips):
         if not training:
             key = tf.stack([tf.cast(index, tf.int32), 0])
         keys = tf.random.split(key, 2)
-        video, audio, label = clips.clip(index, keys[0])
-        values = {
-            "audio": preprocess.audio(audio[None])[0],
-            "image": preprocess.image(video[None])[0],
-            "label": tf.one_hot(label, config.num_classes),
-        }
-        return _asked(config, values, keys[1])
+        return _made(config, preprocess, clips.clip(index, keys[0]), keys[1])
 
     return Split(clips.num_clips, example)
+
+
+def _example_of(config, preprocess, videos):
+    """Returns what makes an example of a video of `TfdsVideos` as it is stored."""
+    num_frames = config.image_shape[0]
+
+    def example(stored, key, training):
+        keys = tf.random.split(key, 2)
+        frames = videos.frames(stored, num_frames)
+        start = 0
+        if training:
+            places = tf.shape(frames)[0] - num_frames + 1
+            start = tf.random.stateless_uniform((), keys[0], 0, places, tf.int32)
+        video = of_each(frames, start + tf.range(num_frames), videos.decode)
+        clip = video, tf.zeros(config.num_audio_samples), videos.label(stored)
+        return _made(config, preprocess, clip, keys[1])
+
+    return example
+
+
+def _made(config, preprocess, clip, key):
+    """Returns inputs and targets of a clip: frames, samples and the number of its class."""
+    video, audio, label = clip
+    values = {
+        "audio": preprocess.audio(audio[None])[0],
+        "image": preprocess.image(video[None])[0],
+        "label": tf.one_hot(label, config.num_classes),
+    }
+    return _asked(config, values, key)
 
 
 def _asked(config, values, key):

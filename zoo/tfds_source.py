@@ -22,6 +22,7 @@ _NAME = re.compile(rf"(?P<name>[^:]*{_VERSION})(?::(?P<part>(?P<split>[A-Za-z_]\
 _VALIDATION = ("valid", "val", "dev", "validation_matched")
 SHUFFLE_BUFFER = 4096
 SHUFFLE_BYTES = 128 * 2**20
+TEST_SHARE = 0.2
 
 
 class TfdsData:
@@ -33,12 +34,14 @@ class TfdsData:
     Args:
         name: str, see above.
         data_dir: folder of prepared data sets; None: TFDS's own default.
+        hold_out: bool. Of a data set that has a single split, which is not for training, the last
+            fifth is "test" and the others are "train".
 
     Raises:
         ZooError: if the name is not of that form.
     """
 
-    def __init__(self, name, data_dir=None):
+    def __init__(self, name, data_dir=None, hold_out=False):
         found = _NAME.fullmatch(name)
         if not found or not found["name"]:
             raise ZooError(
@@ -47,7 +50,7 @@ class TfdsData:
             )
         self.name = name
         self._builder_name, self._part, self._split = found["name"], found["part"], found["split"]
-        self._data_dir = data_dir
+        self._data_dir, self._hold_out = data_dir, hold_out
 
     @functools.cached_property
     def builder(self):
@@ -120,6 +123,8 @@ class TfdsData:
         for split in map(str, self.prepared.info.splits):
             own = "validation" if split in _VALIDATION else split
             names.setdefault(own, self._part if split == self._split else split)
+        if self._hold_out and len(names) == 1 and "train" not in names:
+            names = self._held_out(*names.values())
         order = sorted(names, key=lambda n: SPLITS.index(n) if n in SPLITS else len(SPLITS))
         return {name: names[name] for name in order}
 
@@ -144,35 +149,54 @@ class TfdsData:
         with tf.init_scope():
             return self.prepared.as_dataset(split=self.parts[split], decoders=decoders)
 
+    def _held_out(self, part):
+        """Returns a part of a split cut in two, for training and test, as of `parts`."""
+        read, splits = import_tfds(self.name).core.ReadInstruction, self.prepared.info.splits
+        try:
+            (bounds,) = read.from_spec(part).to_absolute(splits)
+        except Exception as error:  # of a part such as test[oops], or of several
+            raise self._no_such_part(error) from error
+        split, first, last = bounds.splitname, bounds.from_ or 0, bounds.to
+        last = splits[split].num_examples if last is None else last
+        border = last - max(round(TEST_SHARE * (last - first)), 1)
+        if border <= first:
+            raise ZooError(
+                f"The data set {self.name!r} must have at least 2 examples, to hold one out. "
+                f"Received: {last - first}."
+            )
+        return {"train": f"{split}[{first}:{border}]", "test": f"{split}[{border}:{last}]"}
+
     def _info(self, split):
         try:
             return self.prepared.info.splits[self.parts[split]]
         except Exception as error:  # of a part such as train[oops]
-            raise ZooError(
-                f"The data set {self.name!r} has no such part: {_line(error)}"
-            ) from error
+            raise self._no_such_part(error) from error
+
+    def _no_such_part(self, error):
+        return ZooError(f"The data set {self.name!r} has no such part: {_line(error)}")
 
 
-def data_set_of(spec, well_known=()):
+def data_set_of(spec, well_known=(), hold_out=False):
     """Returns the `TfdsData` that a specification of data names, None if it names none.
 
     Args:
         spec: str or path-like: "tfds:NAME", or NAME alone if it is well known and there is no file
             or folder of that name.
         well_known: names that need no prefix.
+        hold_out: see `TfdsData`.
 
     Raises:
         ZooError: if TFDS has no such data set.
     """
     text = os.fspath(spec)
     if text.startswith(TFDS_PREFIX):
-        data = TfdsData(text.removeprefix(TFDS_PREFIX))
+        data = TfdsData(text.removeprefix(TFDS_PREFIX), hold_out=hold_out)
         check_known(data.name)
         return data
     base = re.split("[/:]", text)[0]
     if base not in well_known or Path(text).exists() or Path(base).exists():
         return None
-    return TfdsData(text)
+    return TfdsData(text, hold_out=hold_out)
 
 
 def check_known(name, others=()):

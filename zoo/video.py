@@ -1,6 +1,7 @@
 """Videos: the pipeline of classifiers and taggers of video, from files to examples."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from zoo.video_clips import Videos
 from zoo.video_configs import VideoClassifierConfig
 from zoo.video_files import list_videos
 from zoo.video_preprocess import VideoPreprocess
+from zoo.video_tfds import open_tfds_videos
 from zoo.video_times import VideoForm
 
 
@@ -25,7 +27,8 @@ class VideoPipeline(ExamplePipeline):
     Args:
         config: `zoo.video_configs.VideoConfig`.
         source_spec: where the videos are: a folder or a manifest, see
-            `zoo.video_files.list_videos`, or an `.npz` file, see `zoo.video_arrays`.
+            `zoo.video_files.list_videos`, an `.npz` file, see `zoo.video_arrays`, or the name of
+            a data set, see `zoo.video_tfds`.
         skip_corrupt: bool. Leave out, and count, videos that cannot be read.
         class_names: names of the classes; None: known once the data is read, if it has as many
             as the model.
@@ -49,11 +52,17 @@ class VideoPipeline(ExamplePipeline):
         Raises:
             ZooError: if there is no such data.
         """
+        data = open_tfds_videos(self.source_spec)
+        if data is not None:
+            return _class_names(data)
         spec = parse_array_spec(self.source_spec)
         return list_videos(self.source_spec)[1] if spec is None else ArrayVideos(spec).class_names
 
     def _read(self):
         config = self.config
+        data = open_tfds_videos(self.source_spec)
+        if data is not None:
+            return self._streams(data)
         spec = parse_array_spec(self.source_spec)
         if spec is None:
             files, names = list_videos(self.source_spec, config.num_classes)
@@ -64,8 +73,6 @@ class VideoPipeline(ExamplePipeline):
             names = arrays.class_names
             self._check({}, names)
             videos = {split: arrays.split(split) for split in arrays.rows}
-        if len(names) == config.num_classes:
-            self.class_names = names
         return {split: self._split_of(stored) for split, stored in videos.items()}
 
     def _check(self, files, names):
@@ -75,6 +82,8 @@ class VideoPipeline(ExamplePipeline):
                 "The model must have an output for each class of the data. Received: "
                 f"{num_classes} outputs for the {len(names)} classes of {self.source_spec}."
             )
+        if len(names) == num_classes:
+            self.class_names = names
         if not isinstance(self.config, VideoClassifierConfig):
             return
         for file in (file for listed in files.values() for file in listed):
@@ -92,6 +101,18 @@ class VideoPipeline(ExamplePipeline):
         videos = Videos(files, form, split == "train", config.max_speed_change, self.skip_corrupt)
         self.skipped += videos.skipped
         return videos
+
+    def _streams(self, data):
+        """Returns the `Stream` of each split of `TfdsVideos`."""
+        preprocess, num_classes = self.preprocess, self.config.num_classes
+        self._check({}, _class_names(data))
+
+        def example(stored, key, training):
+            make = functools.partial(preprocess.training, key=key) if training else preprocess
+            inputs = make(data.frames(stored), decode=data.decode)
+            return inputs, tf.one_hot(data.label(stored), num_classes)
+
+        return {split: data.stream(split, example) for split in data.splits}
 
     def _split_of(self, videos):
         """Returns the `Split` of `Videos` or `StoredVideos`."""
@@ -125,3 +146,13 @@ def with_classes_of_the_data(config, pipeline):
     names = pipeline.classes_of_the_data()
     config = dataclasses.replace(config, num_classes=len(names))
     return config, VideoPipeline(config, pipeline.source_spec, pipeline.skip_corrupt, names)
+
+
+def _class_names(data):
+    """Returns the names of the classes of `TfdsVideos`."""
+    if not data.class_names:
+        raise ZooError(
+            "Videos must have labels, the feature `label` of type ClassLabel, for a classifier or "
+            f"a tagger; an autoencoder needs none. Received: the data set {data.name!r}."
+        )
+    return data.class_names

@@ -18,6 +18,8 @@ class VideoPreprocess:
     Call arguments:
         frames: uint8 (n, h, w, 1 or 3), grey or RGB, at the model's frame rate if it has one; n
             at least 1.
+        decode: None, or a callable from a frame to uint8 (h, w, 1 or 3): then `frames` are encoded
+            ones, a tensor (n, ...), and those that are chosen are decoded.
 
     Returns:
         dict of `video` float32 (w, num_frames, height, width, channels) in [-1, 1], and `mask`
@@ -39,7 +41,7 @@ class VideoPreprocess:
             crop_fraction=PHOTO_CROP if side >= PHOTO_SIDE else 1.0,
         )
 
-    def __call__(self, frames):
+    def __call__(self, frames, decode=None):
         config = self._config
         count, size = tf.shape(frames)[0], config.num_frames
         numbers, places = tf.range(config.num_windows), tf.range(size)
@@ -55,14 +57,20 @@ class VideoPreprocess:
             rows = starts[:, None] + places
         used = (numbers == 0) | (count > size)
         mask = (rows < count) & used[:, None]
-        chosen = tf.gather(frames, tf.reshape(tf.minimum(rows, count - 1), [-1]))
-        return self._described(self._frames.resize(chosen), mask)
+        rows = tf.reshape(tf.minimum(rows, count - 1), [-1])
+        if decode is None:
+            resized = self._frames.resize(tf.gather(frames, rows))
+        else:  # one by one: all of them before they are resized may be much
+            resized = of_each(
+                frames, rows, lambda frame: self._frames.resize(decode(frame)), tf.float32
+            )
+        return self._described(resized, mask)
 
-    def training(self, frames, key):
+    def training(self, frames, key, decode=None):
         """Returns one window of a video, at a place and with changes that are drawn from a key.
 
         Args:
-            frames: see above.
+            frames, decode: see above.
             key: int32 (2,).
 
         Returns:
@@ -73,7 +81,8 @@ class VideoPreprocess:
         rows = self._drawn_rows(tf.shape(frames)[0], keys[0])
         count = tf.shape(frames)[0]
         mask = rows < count
-        chosen = tf.gather(frames, tf.minimum(rows, count - 1))
+        rows = tf.minimum(rows, count - 1)
+        chosen = tf.gather(frames, rows) if decode is None else of_each(frames, rows, decode)
         if config.crop_area is None:
             chosen = self._frames.resize(chosen)
         else:
@@ -140,3 +149,22 @@ class VideoPreprocess:
         frames = tf.ensure_shape(frames, (None, *self._config.frame_shape))
         shape = (-1, self._config.num_frames, *self._config.frame_shape)
         return {"video": tf.reshape(self._frames.normalise(frames), shape), "mask": mask}
+
+
+def of_each(frames, rows, function, dtype=tf.uint8):
+    """Returns `function` of the frames with some numbers, each of which is computed once.
+
+    Args:
+        frames: tensor (n, ...).
+        rows: int (k,), some of them perhaps equal.
+        function: callable from a frame to a tensor (h, w, channels).
+        dtype: of that tensor.
+
+    Returns:
+        (k, h, w, channels).
+    """
+    numbers, places = tf.unique(rows)
+    signature = tf.TensorSpec((None, None, None), dtype)
+    return tf.gather(
+        tf.map_fn(function, tf.gather(frames, numbers), fn_output_signature=signature), places
+    )

@@ -149,19 +149,20 @@ def test_a_bad_file_is_named_in_one_line(tmp_path, kind):
 @needs_samples
 def test_real_files_decode():
     pytest.importorskip("soundfile")
+    pytest.importorskip("av")
     found = {}
     for path in sorted(SAMPLES.iterdir()):
         if path.suffix in audio_decoding.SUFFIXES and path.name != FLAC_IN_OGG:
             waveform, rate = read_sound(path)
             assert np.abs(waveform).max() > 0.01, path
             found[path.name] = rate
-    assert len(found) == 14
+    assert len(found) == 17
     assert found["pydub_test-192khz-32bit.flac"] == 192000
+    assert found["pydub_format_test.m4a"] == 44100 and found["pydub_test5.webm"] == 48000
 
 
 @needs_samples
-@pytest.mark.parametrize("name", ["pydub_test5.webm", "pydub_creative_common.mp4", FLAC_IN_OGG])
-def test_real_files_of_other_kinds_are_named(name):
+def test_a_real_file_of_another_kind_is_named():
     pytest.importorskip("soundfile")
-    with pytest.raises(ZooError, match=f"{name}: it is corrupt, truncated or no WAV"):
-        read_sound(SAMPLES / name)
+    with pytest.raises(ZooError, match=f"{FLAC_IN_OGG}: it is corrupt, truncated or no WAV"):
+        read_sound(SAMPLES / FLAC_IN_OGG)

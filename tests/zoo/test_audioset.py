@@ -51,6 +51,14 @@ def test_segments_become_sounds_with_several_labels(folder, caplog):
     assert "Left out 1 of 4 segments" in caplog.text
 
 
+def test_of_a_sound_and_its_video_the_sound_is_read(folder):
+    (folder / "bbbbbbbbbbb.mp3").rename(folder / "bbbbbbbbbbb.mp4")
+    assert list_sounds(folder)[0]["test"][0].path.endswith(".mp4")
+    (folder / "wav").mkdir()
+    (folder / "wav" / "bbbbbbbbbbb.wav").touch()
+    assert list_sounds(folder)[0]["test"][0].path.endswith(".wav")
+
+
 def test_without_names_the_labels_are_the_identifiers(folder):
     (folder / "class_labels_indices.csv").unlink()
     splits, names = list_sounds(folder / "balanced_train_segments.csv")

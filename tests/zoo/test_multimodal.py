@@ -145,7 +145,7 @@ def test_digit_bounces_inside_the_frame():
 @pytest.mark.parametrize(
     ("changes", "spec", "message"),
     [
-        ({}, "{}/none.npz+{}/fsdd", "Cannot read .*none.npz"),
+        ({}, "{}/none.npz+{}/fsdd", "There is no such file: .*none.npz"),
         ({}, "{}/mnist.npz+{}/none", "must be a folder of DIGIT_SPEAKER_NUMBER.wav"),
         ({"sample_rate": 16000}, "{}/mnist.npz+{}/fsdd", "Received: a model of sample_rate=16000"),
         ({"num_classes": 9}, "{}/mnist.npz+{}/fsdd", "num_classes=9"),
