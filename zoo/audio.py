@@ -84,15 +84,15 @@ class AudioPipeline(ExamplePipeline):
             bounds = tf.constant(np.cumsum([0, *counts]), tf.int64)
             labels = tf.constant([n for s in sounds.sounds for n in s.labels], tf.int32)
 
-        def example(index, key, training):
-            waveform = sounds.waveform(index)
+        def example(fetched, key, training):
+            index, waveform = sounds.waveform(fetched)
             inputs = self._inputs(waveform, key, training)
             heard = labels[bounds[index] : bounds[index + 1]]
             # A sound without labels has a row of zeros, which the maximum of nothing is not.
             rows = tf.one_hot(tf.concat([heard, [-1]], axis=0), config.num_classes)
             return inputs, tf.reduce_max(rows, axis=0)
 
-        return Split(len(sounds.sounds), example)
+        return Split(len(sounds.sounds), example, sounds.fetch)
 
 
 def audio_pipeline(config, source_spec, *, skip_corrupt=False):

@@ -15,8 +15,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from zoo.clips import import_av
 from zoo.errors import ZooError
+from zoo.frame_scaler import import_av
 from zoo.sound_tracks import SUFFIXES as TRACK_SUFFIXES
 from zoo.sound_tracks import has_sound_track_bytes, is_opus_in_ogg, read_sound_track
 from zoo.tensorflow_io import has_compiled_operations, import_tensorflow_io

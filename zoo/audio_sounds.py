@@ -8,8 +8,10 @@ import tensorflow as tf
 from zoo.audio_decoding import read_sound, unreadable
 from zoo.audio_resampling import can_resample, resample_array
 from zoo.errors import ZooError, carried, carried_error
+from zoo.parallel import in_parallel
 
 MEMORY_LIMIT = 2**29
+FILES_AT_ONCE = 16
 _LOGGER = logging.getLogger("zoo")
 
 
@@ -29,6 +31,8 @@ class Sounds:
     Attributes:
         sounds: list of those that are there.
         skipped: tuple of str, why others are not.
+        num_bytes: int, what they take in memory; if that is too much, what those took that had
+            been decoded when it was.
 
     Raises:
         ZooError: if a file cannot be read, with `skip_corrupt` if none can.
@@ -42,30 +46,56 @@ class Sounds:
         with tf.init_scope(), tf.device("CPU:0"):
             self._waveforms = self._read_all()
 
-    def waveform(self, index):
-        """Returns the sound with that number (scalar int64): float32 (n,).
+    @property
+    def fetch(self):
+        """None where the sounds are kept; else how they are read, see `Split.fetch`.
+
+        Several files are read at a time: what TensorFlow takes to call Python is more than what a
+        short sound takes to decode.
+        """
+        return None if self._waveforms is not None else self._fetched
+
+    def waveform(self, fetched):
+        """Returns the number of a sound and its samples.
 
         Where it was not kept and cannot be read, the dataset ends with an error that
         `zoo.pipeline.data_error` understands.
+
+        Args:
+            fetched: the number (scalar int64), or with `fetch` what was fetched of it.
+
+        Returns:
+            (number, waveform): scalar int64, float32 (n,).
         """
         if self._waveforms is not None:
             samples, bounds = self._waveforms
-            waveform = samples[bounds[index] : bounds[index + 1]]
-        else:
-            waveform, problem = self._decoded(index)
-            readable = tf.debugging.Assert(tf.equal(tf.strings.length(problem), 0), [problem])
-            with tf.control_dependencies([readable]):
-                waveform = tf.identity(waveform)
-        return tf.ensure_shape(waveform, (None,))
+            return fetched, tf.ensure_shape(samples[bounds[fetched] : bounds[fetched + 1]], (None,))
+        index, waveform, problem = fetched
+        readable = tf.debugging.Assert(tf.equal(tf.strings.length(problem), 0), [problem])
+        with tf.control_dependencies([readable]):
+            return index, tf.ensure_shape(tf.identity(waveform), (None,))
 
-    def _decoded(self, index):
-        """Returns the sound with that number, or an empty one and a message why."""
-        waveform, problem = tf.numpy_function(
-            self._read, [index], [tf.float32, tf.string], stateful=False
-        )
-        waveform.set_shape((None,))
-        problem.set_shape(())
-        return waveform, problem
+    def _fetched(self, numbers):
+        """Returns a dataset of (place, (number, waveform, problem)) of one of (place, number)."""
+
+        def read(places, indices):
+            samples, lengths, problems = tf.numpy_function(
+                self._read_all_of, [indices], [tf.float32, tf.int64, tf.string], stateful=False
+            )
+            samples, lengths, problems = (
+                tf.ensure_shape(x, (None,)) for x in (samples, lengths, problems)
+            )
+            waveforms = tf.RaggedTensor.from_row_lengths(samples, lengths, validate=False)
+            return places, (indices, waveforms, problems)
+
+        chunks = numbers.batch(FILES_AT_ONCE)
+        return chunks.map(read, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+
+    def _read_all_of(self, indices):
+        """Returns the samples of some sounds in a row, how many each has, and what is wrong."""
+        waveforms, problems = zip(*map(self._read, indices), strict=True)
+        lengths = np.array([len(waveform) for waveform in waveforms])
+        return np.concatenate(waveforms), lengths, np.array(problems, object)
 
     def _read(self, index):
         sound = self.sounds[index]
@@ -81,18 +111,17 @@ class Sounds:
 
     def _read_all(self):
         """Returns all samples in a row and where each sound begins; None if they do not fit."""
-        numbers = tf.data.Dataset.range(len(self.sounds))
-        decoded = numbers.map(self._decoded, num_parallel_calls=tf.data.AUTOTUNE)
-        pieces, good, problems, num_bytes = [], [], [], 0
-        for number, (waveform, problem) in enumerate(decoded.as_numpy_iterator()):
+        pieces, good, problems, self.num_bytes = [], [], [], 0
+        results = in_parallel(self._read, range(len(self.sounds)))
+        for number, (waveform, problem) in enumerate(results):
             if problem:
                 problems.append(carried_error(problem.decode()))
                 if not self._skip_corrupt:
                     raise problems[0]
                 continue
             good.append(self.sounds[number])
-            num_bytes += waveform.nbytes
-            if num_bytes <= MEMORY_LIMIT:
+            self.num_bytes += waveform.nbytes
+            if self.num_bytes <= MEMORY_LIMIT:
                 pieces.append(waveform)
             elif not self._skip_corrupt:
                 return None
@@ -102,7 +131,7 @@ class Sounds:
             counts = len(problems), len(self.sounds)
             _LOGGER.warning("Left out %d of %d sounds. %s", *counts, problems[0])
         self.sounds, self.skipped = good, tuple(map(str, problems))
-        if num_bytes > MEMORY_LIMIT:
+        if self.num_bytes > MEMORY_LIMIT:
             return None
         bounds = np.cumsum([0, *map(len, pieces)])
         return tf.constant(np.concatenate(pieces)), tf.constant(bounds, tf.int64)

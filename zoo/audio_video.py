@@ -33,8 +33,9 @@ class AudioVideoPipeline(ExamplePipeline):
             "VIDEOS.npz+SERIES.npz": arrays, see `zoo.audio_video_arrays.open_array_clips`;
             a folder of clips by class, or a text file that lists such, see
             `zoo.clip_files.list_clips`; for a tagger a clip may have several labels, with ";"
-            between. Clips without a sound track are masked there.
-        skip_corrupt: bool. Leave out clips that cannot be read or are too short.
+            between. The sound of clips without a sound track is masked, and so is what those lack
+            that end before the model's length.
+        skip_corrupt: bool. Leave out clips that cannot be read.
         opened: `(clips by split, class names)` that were read already, or None.
 
     Attributes:

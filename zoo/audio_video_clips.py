@@ -5,14 +5,15 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from zoo.clip_files import MEMORY_LIMIT
+from zoo.clip_files import in_16_bits
+from zoo.clip_reading import read_clips
 from zoo.clips import read_clip
 from zoo.errors import ZooError
 
 _LOGGER = logging.getLogger("zoo")
 
 
-def read_with_or_without_sound(path, **form):
+def read_what_there_is(path, **form):
     """Returns frames and sound of the start of a file, None for the sound if it has no track.
 
     Args:
@@ -20,82 +21,64 @@ def read_with_or_without_sound(path, **form):
         **form: what `zoo.clips.read_clip` takes.
 
     Returns:
-        (video, audio): uint8 (num_frames, height, width, 3) and float32 (num_samples,), or None.
+        (video, audio): uint8 (up to num_frames, height, width, 3) and float32 (up to
+        num_samples,), or None: what there is of a clip that ends early.
 
     Raises:
-        ZooError: as `zoo.clips.read_clip`, but for a missing sound track.
+        ZooError: as `zoo.clips.read_clip`, but not for a missing sound track.
     """
-    video, _ = read_clip(path, **{**form, "num_samples": None})
-    if form.get("num_samples") is None or not _has_sound_track(path):
-        return video, None
-    return read_clip(path, **form)
-
-
-def _has_sound_track(path):
-    import av  # `read_clip` said so if it is missing
-
-    with av.open(str(path)) as container:
-        return bool(container.streams.audio)
+    return read_clip(path, **form, may_end_early=True, may_be_silent=True)
 
 
 class StoredAudioVideo:
     """The clips of a split, each cut to the model's length from its start, kept in memory.
 
-    A clip without a sound track has a masked one; how many there are is told in a line of the log.
+    A clip that ends before has fewer frames and samples. One without a sound track has a masked
+    one; how many there are is told in a line of the log.
 
     Args:
         clips: list of (path, class name), as `zoo.clip_files.list_clips` gives them.
         label_numbers: callable from a path and its class name to a list of the labels' numbers.
         config: `zoo.audio_video_configs.AudioVideoConfig`.
-        skip_corrupt: bool. Leave out clips that cannot be read or are too short.
+        skip_corrupt: bool. Leave out clips that cannot be read.
 
     Attributes:
         skipped: tuple of str, why clips were left out.
         num_silent: int, how many clips have no sound track.
 
     Raises:
-        ZooError: if a clip cannot be read, with `skip_corrupt` if none can, they take more than
-            4 GiB, or none of them has a stream that the model reads.
+        ZooError: as `zoo.clip_reading.read_clips`, or if none of the clips has a stream that the
+            model reads.
     """
 
     def __init__(self, clips, label_numbers, config, skip_corrupt=False):
-        self._length = config.num_audio_samples
-        videos, sounds, labels, reasons = [], [], [], []
-        for path, name in clips:
-            try:
-                video, audio = read_with_or_without_sound(path, **form_of(config))
-            except ZooError as error:
-                if not skip_corrupt:
-                    raise
-                reasons.append(str(error))
-                continue
-            videos.append(video)
-            sounds.append(None if audio is None else np.round(audio * (2**15 - 1)).astype("int16"))
-            labels.append(label_numbers(path, name))
-            if len(videos) * (video.nbytes + 2 * self._length) > MEMORY_LIMIT:
-                raise ZooError(
-                    f"The clips take more than {MEMORY_LIMIT // 2**30} GiB of memory. "
-                    f"Received: {len(clips)} clips of {config.image_shape}."
-                )
-        if not videos:
-            raise ZooError(f"None of the clips can be read. {reasons[0]}")
-        self.skipped, self.num_clips = tuple(reasons), len(videos)
-        self.num_silent = sum(sound is None for sound in sounds)
+        form = form_of(config)
+
+        def read_one(path):
+            video, audio = read_what_there_is(path, **form)
+            return video, None if audio is None else in_16_bits(audio)
+
+        labels = [label_numbers(path, name) for path, name in clips]
+        read, reasons = read_clips([path for path, _ in clips], read_one, skip_corrupt)
+        labels = [labels[number] for number, _, _ in read]
+        videos = [video for _, video, _ in read]
+        sounds = [np.zeros(0, "int16") if audio is None else audio for _, _, audio in read]
+        self.skipped, self.num_clips = tuple(reasons), len(read)
+        self.num_silent = sum(audio is None for _, _, audio in read)
         self._tell_silent(config)
         with tf.init_scope(), tf.device("CPU:0"):
-            self._videos = tf.constant(np.stack(videos))
-            silence = np.zeros(self._length, "int16")
-            self._sounds = tf.constant(np.stack([silence if s is None else s for s in sounds]))
-            self._has_sound = tf.constant([sound is not None for sound in sounds])
-            self._bounds = tf.constant(np.cumsum([0, *map(len, labels)]), tf.int64)
+            self._frames, self._frame_bounds = tf.constant(np.concatenate(videos)), _bounds(videos)
+            self._samples, self._sound_bounds = tf.constant(np.concatenate(sounds)), _bounds(sounds)
             self._labels = tf.constant([number for row in labels for number in row], tf.int32)
+            self._label_bounds = _bounds(labels)
 
     def clip(self, index, key):
         """Returns video uint8, sound float32 (n, 1), labels int32 (l,), whether there is sound."""
         del key
-        audio = tf.cast(self._sounds[index], tf.float32)[:, None] / (2**15 - 1)
-        labels = self._labels[self._bounds[index] : self._bounds[index + 1]]
-        return self._videos[index], audio, labels, self._has_sound[index]
+        video = _row(self._frames, self._frame_bounds, index)
+        audio = tf.cast(_row(self._samples, self._sound_bounds, index), tf.float32) / (2**15 - 1)
+        labels = _row(self._labels, self._label_bounds, index)
+        return video, audio[:, None], labels, tf.size(audio) > 0
 
     def _tell_silent(self, config):
         if "audio" not in config.streams or not self.num_silent:
@@ -119,3 +102,12 @@ def form_of(config):
         "num_samples": config.num_audio_samples if "audio" in config.streams else None,
         "sample_rate": config.sample_rate,
     }
+
+
+def _bounds(parts):
+    """Returns where each of some sequences begins in a row of all of them, and the last ends."""
+    return tf.constant(np.cumsum([0, *map(len, parts)]), tf.int64)
+
+
+def _row(values, bounds, index):
+    return values[bounds[index] : bounds[index + 1]]

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from rich.text import Text
 
-from zoo.audio_video_clips import read_with_or_without_sound
+from zoo.audio_video_clips import read_what_there_is
 from zoo.errors import ZooError
 from zoo.file_predictions import (
     check_settings,
@@ -23,8 +23,8 @@ def predict_audio_video(
 ):
     """Prints a table of clip files and their best classes; see `zoo.tasks.Task.predict`.
 
-    Of a clip its start counts, as long as the model reads. A clip without a sound track is scored
-    by its video alone, and a line says which these are.
+    Of a clip its start counts, as long as the model reads; what a shorter one lacks is masked. One
+    without a sound track is scored by its video alone, and a line says which these are.
 
     Args:
         endpoints: dict of callables with "classify_audio_video" or "tag_audio_video",
@@ -77,7 +77,7 @@ def _read(files, form, skipped, skip_corrupt):
     clips = []
     for file in map(Path, files):
         try:
-            video, audio = read_with_or_without_sound(
+            video, audio = read_what_there_is(
                 file,
                 num_frames=form["num_frames"],
                 frame_rate=form["frame_rate"],
@@ -96,13 +96,24 @@ def _read(files, form, skipped, skip_corrupt):
 
 
 def _scores(score, videos, sounds, form):
+    """Returns the scores of clips; those with as many frames are scored together."""
+    num_frames = np.array([len(video) if form["sees_video"] else 0 for video in videos])
+    scores = {}
+    for count in np.unique(num_frames):
+        places = np.flatnonzero(num_frames == count)
+        tensors = _tensors([videos[i] for i in places], [sounds[i] for i in places], form)
+        scores |= zip(places, score(**tensors)["scores"].numpy(), strict=True)
+    return [scores[place] for place in range(len(videos))]
+
+
+def _tensors(videos, sounds, form):
     tensors = {}
     if form["sees_video"]:
         tensors["video"] = tf.constant(np.stack(videos))
     if form["sees_audio"]:
-        length = form["num_audio_samples"]
-        silence = np.zeros(length, "float32")
-        tensors["audio"] = tf.constant(np.stack([silence if s is None else s for s in sounds]))
-        lengths = [0 if sound is None else length for sound in sounds]
-        tensors["num_samples"] = tf.constant(lengths, tf.int32)
-    return score(**tensors)["scores"].numpy()
+        lengths = [0 if sound is None else len(sound) for sound in sounds]
+        audio = np.zeros((len(sounds), form["num_audio_samples"]), "float32")
+        for row, sound, length in zip(audio, sounds, lengths, strict=True):
+            row[:length] = 0.0 if sound is None else sound
+        tensors |= {"audio": tf.constant(audio), "num_samples": tf.constant(lengths, tf.int32)}
+    return tensors

@@ -34,18 +34,24 @@ class AudioVideoPreprocess:
         """Returns the inputs of videos.
 
         Args:
-            video: uint8 (b, frames, any height, any width, 1 to 4 channels).
+            video: uint8 (b, frames, any height, any width, 1 to 4 channels), from 1 frame to as
+                many as the model takes. Behind fewer the last is repeated, and masked.
 
         Returns:
             dict of `video` float32 (b, *image_shape) in [0, 1], cut to the model's aspect ratio
-            and resized, and `video_mask` bool (b, rows), True.
+            and resized, and `video_mask` bool (b, rows), False for rows of repeated frames alone.
 
         Raises:
-            ZooError: as `zoo.multimodal_preprocess.ClipPreprocess.image`.
+            ZooError: as `zoo.multimodal_preprocess.ClipPreprocess.image`, of more frames.
         """
-        frames = self._frames.image(video)
-        mask = tf.ones((tf.shape(frames)[0], math.prod(self.config.grids["video"])), tf.bool)
-        return {"video": frames, "video_mask": mask}
+        config, num_frames = self.config, tf.shape(video)[1]
+        missing = tf.maximum(config.image_shape[0] - num_frames, 0)
+        repeated = tf.repeat(video[:, -1:], missing, axis=1)
+        frames = self._frames.image(tf.concat([video, repeated], axis=1))
+        depth, *sides = config.grids["video"]
+        is_shown = tf.range(depth) * config.image_patch[0] < num_frames
+        mask = tf.repeat(is_shown, math.prod(sides))
+        return {"video": frames, "video_mask": tf.tile(mask[None], [tf.shape(frames)[0], 1])}
 
     def audio(self, samples, key=None):
         """Returns the inputs of the sound of one clip.

@@ -47,7 +47,8 @@ class ServedAudioVideo(ServedScores):
 
         Args:
             *tensors: of what the model reads: `video`, uint8 (b, frames, any height, any width,
-                1 to 4 channels), as many frames as `clip_format` says; `audio`, float32 (b, n), or
+                1 to 4 channels), as many frames as `clip_format` says, or fewer, from 1 on, the
+                others being masked; `audio`, float32 (b, n), or
                 (b, n, channels) for a model of several, sound in [-1, 1], at the rate that
                 `clip_format` says; and `num_samples`, int32 (b,), from 0 to n: the length of each,
                 what follows is padding. 0 says that this clip has no sound; a model of sound alone

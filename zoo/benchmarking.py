@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from zoo.benchmark_worker import OUT_OF_MEMORY, serve
+from zoo.cores import num_cores
 
 _WAIT_SECONDS = 5.0
 
@@ -242,10 +243,8 @@ def hardware() -> dict[str, Any]:
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
         names = [line.split(":", 1)[1] for line in file if line.startswith("model name")]
         processor = names[0].strip() if names else None
-    affinity = getattr(os, "sched_getaffinity", None)
     memory = None
     with contextlib.suppress(OSError, ValueError):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    cores = len(affinity(0)) if affinity else os.cpu_count()
     load = round(os.getloadavg()[0], 1)
-    return {"processor": processor, "cores": cores, "memory_bytes": memory, "load": load}
+    return {"processor": processor, "cores": num_cores(), "memory_bytes": memory, "load": load}

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoo.clip_reading import read_clips
 from zoo.clips import SUFFIXES, read_clip
 from zoo.errors import ZooError
 from zoo.held_out import unit_hash
 
 SPLITS = ("train", "validation", "test")
 TEST_SHARE = 0.2
-MEMORY_LIMIT = 4 * 2**30
 
 
 def list_clips(source):
@@ -85,34 +85,17 @@ class StoredClips:
         skip_corrupt: bool. Leave out clips that cannot be read or are too short or mute.
 
     Raises:
-        ZooError: if a clip cannot be read, with `skip_corrupt` if none can, or they take more than
-            4 GiB.
+        ZooError: as `zoo.clip_reading.read_clips`.
     """
 
     def __init__(self, clips, class_names, config, skip_corrupt=False):
-        videos, sounds, labels, reasons = [], [], [], []
-        for path, name in clips:
-            try:
-                video, audio = _read(path, config)
-            except ZooError as error:
-                if not skip_corrupt:
-                    raise
-                reasons.append(str(error))
-                continue
-            videos.append(video)
-            sounds.append(np.round(audio * (2**15 - 1)).astype("int16"))
-            labels.append(-1 if name is None else class_names.index(name))
-            if len(videos) * (video.nbytes + sounds[-1].nbytes) > MEMORY_LIMIT:
-                raise ZooError(
-                    f"The clips take more than {MEMORY_LIMIT // 2**30} GiB of memory. "
-                    f"Received: {len(clips)} clips of {config.image_shape}."
-                )
-        if not videos:
-            raise ZooError(f"None of the clips can be read. {reasons[0]}")
-        self.skipped = tuple(reasons)
-        self.num_clips = len(videos)
+        paths, names = zip(*clips, strict=True)
+        read, reasons = read_clips(paths, lambda path: stored_clip(path, config), skip_corrupt)
+        self.skipped, self.num_clips = tuple(reasons), len(read)
+        labels = [-1 if names[n] is None else class_names.index(names[n]) for n, _, _ in read]
         with tf.init_scope(), tf.device("CPU:0"):
-            self._videos, self._sounds = tf.constant(np.stack(videos)), tf.constant(sounds)
+            self._videos = tf.constant(np.stack([video for _, video, _ in read]))
+            self._sounds = tf.constant(np.stack([audio for _, _, audio in read]))
             self._labels = tf.constant(labels, tf.int32)
 
     def clip(self, index, key):
@@ -121,9 +104,10 @@ class StoredClips:
         return self._videos[index], audio, self._labels[index]
 
 
-def _read(path, config):
+def stored_clip(path, config):
+    """Returns the start of a clip as it is kept: video uint8, and audio int16 (n,)."""
     frames, *side, _ = config.image_shape
-    return read_clip(
+    video, audio = read_clip(
         path,
         num_frames=frames,
         frame_rate=config.frame_rate,
@@ -131,3 +115,9 @@ def _read(path, config):
         num_samples=config.num_audio_samples,
         sample_rate=config.sample_rate,
     )
+    return video, in_16_bits(audio)
+
+
+def in_16_bits(audio):
+    """Returns samples in [-1, 1] as int16."""
+    return np.round(audio * (2**15 - 1)).astype("int16")

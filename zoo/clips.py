@@ -8,7 +8,8 @@ import numpy as np
 
 from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
-from zoo.image import ImagePreprocess
+from zoo.frame_scaler import FrameScaler, import_av
+from zoo.sound_frames import read_part
 
 SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v")
 # Encoders of sound stop short of the last frame, and clocks of the two streams differ a little.
@@ -16,7 +17,18 @@ MISSING_SOUND = 0.1
 VIDEO_CODECS = ("libx264", "mpeg4")
 
 
-def read_clip(path, *, num_frames, frame_rate, side, num_samples=None, sample_rate=None, start=0.0):
+def read_clip(
+    path,
+    *,
+    num_frames,
+    frame_rate,
+    side,
+    num_samples=None,
+    sample_rate=None,
+    start=0.0,
+    may_end_early=False,
+    may_be_silent=False,
+):
     """Returns frames and sound of a part of a file.
 
     Frames are picked at even times (of each time the frame that is shown then), cut to the largest
@@ -31,10 +43,14 @@ def read_clip(path, *, num_frames, frame_rate, side, num_samples=None, sample_ra
         num_samples: int, length of the sound; None: the sound is left alone.
         sample_rate: samples of a second.
         start: seconds from the first frame on.
+        may_end_early: bool. Of a clip that ends before, return the frames and samples that there
+            are, at least one frame; otherwise that is an error.
+        may_be_silent: bool. None is returned as the sound of a clip that has none; otherwise that
+            is an error.
 
     Returns:
         (video, audio): uint8 (num_frames, height, width, 3) and float32 (num_samples,) in
-        [-1, 1], or None for the sound.
+        [-1, 1], or None for the sound; with `may_end_early` perhaps fewer frames and samples.
 
     Raises:
         ZooError: if there is no such file, it cannot be read, has no video or no sound track, or
@@ -46,14 +62,17 @@ def read_clip(path, *, num_frames, frame_rate, side, num_samples=None, sample_ra
         raise ZooError(f"There is no file {path}.")
     try:
         with av.open(str(path)) as container:
-            _check_streams(path, container, num_samples is not None)
-            video, origin = _read_video(
-                path, container, start + np.arange(num_frames) / frame_rate, tuple(side)
-            )
-        if num_samples is None:
-            return video, None
-        with av.open(str(path)) as container:
-            return video, _read_audio(path, container, origin + start, num_samples, sample_rate)
+            wants_sound = num_samples is not None
+            _check_streams(path, container, wants_sound and not may_be_silent)
+            frames = _Frames(container, wants_sound and len(container.streams.audio) > 0)
+            times = start + np.arange(num_frames) / frame_rate
+            video, origin = _read_video(path, frames, times, tuple(side), may_end_early)
+            if not frames.has_sound:
+                return video, None
+            audio = read_part(path, frames.audio(), origin + start, num_samples, sample_rate)
+            if may_be_silent and not len(audio):
+                return video, None
+            return video, audio if may_end_early else _filled(path, audio, num_samples, sample_rate)
     except av.error.FFmpegError as error:
         raise ZooError(f"{path} cannot be read as a clip: {error.strerror}.") from error
 
@@ -97,11 +116,12 @@ def write_clip(path, video, frame_rate, audio=None, sample_rate=None):
     return path
 
 
-def shown_at(container, times, convert, origin=None):
+def shown_at(frames, interval, times, convert, origin=None):
     """Returns the frames that a file shows at some times, up to its end.
 
     Args:
-        container: open PyAV container, at its start or before the first time.
+        frames: iterable of PyAV's frames, from the first time on or before it.
+        interval: float, seconds that the last frame is shown.
         times: rising floats, seconds from `origin` on.
         convert: callable from a PyAV frame to what is returned of it.
         origin: time stamp in seconds that times count from; None: that of the first frame.
@@ -110,8 +130,7 @@ def shown_at(container, times, convert, origin=None):
         (list of what `convert` returns, not longer than `times`; origin; seconds from there to
         the end of the last frame that was decoded).
     """
-    stream = container.streams.video[0]
-    converted, shown, interval = [], None, 1.0 / float(stream.average_rate or 25)
+    converted, shown = [], None
 
     def convert_until(end):
         """Converts the frame that is shown until then, as often as it is asked for."""
@@ -120,7 +139,7 @@ def shown_at(container, times, convert, origin=None):
             picture = convert(shown) if picture is None else picture
             converted.append(picture)
 
-    for frame in container.decode(stream):
+    for frame in frames:
         if frame.time is None:
             continue
         origin = frame.time if origin is None else origin
@@ -135,19 +154,43 @@ def shown_at(container, times, convert, origin=None):
     return converted, origin, end
 
 
-def import_av():
-    """Returns the module `av`.
+def frame_interval(stream):
+    """Returns the seconds between two frames of a PyAV stream on average; 0.04 if not known."""
+    return 1.0 / float(stream.average_rate or 25)
 
-    Raises:
-        ZooError: if PyAV is not installed.
+
+class _Frames:
+    """Decodes the first tracks of an open file, opened and read once: its video, then its sound.
+
+    Args:
+        container: open PyAV container, at its start.
+        with_sound: bool, whether the packets of the sound are kept for later.
     """
-    try:
-        import av
-    except ImportError as error:
-        raise ZooError(
-            "Clips need PyAV, which is not installed: pip install 'perceiver-tf[video]'."
-        ) from error
-    return av
+
+    def __init__(self, container, with_sound):
+        self._video = container.streams.video[0]
+        # A thread for each core costs more than it gains where some frames are read only.
+        self._video.codec_context.thread_count = 1
+        streams = [self._video, container.streams.audio[0]] if with_sound else [self._video]
+        self._packets, self._sound = container.demux(streams), []
+        self.has_sound = with_sound
+        self.interval = frame_interval(self._video)
+
+    def video(self):
+        """Yields the frames of the video in their order."""
+        for packet in self._packets:
+            if packet.stream is self._video:
+                yield from packet.decode()
+            else:
+                self._sound.append(packet)
+
+    def audio(self):
+        """Yields the frames of the sound from its start, once `video` is not used any more."""
+        for packet in self._sound:
+            yield from packet.decode()
+        for packet in self._packets:
+            if packet.stream is not self._video:
+                yield from packet.decode()
 
 
 def _check_streams(path, container, wants_sound):
@@ -157,12 +200,10 @@ def _check_streams(path, container, wants_sound):
         raise ZooError(f"{path} has no sound track, and the model reads video with sound.")
 
 
-def _read_video(path, container, times, side):
+def _read_video(path, frames, times, side, may_end_early):
     """Returns the frames shown at these times, and the time stamp of the first frame."""
-    preprocess = ImagePreprocess((*side, 3), mean=0.0, std=1.0)
-    container.streams.video[0].thread_type = "AUTO"
-    frames, origin, end = shown_at(container, times, lambda frame: _resized(preprocess, frame))
-    if len(frames) < len(times):
+    frames, origin, end = shown_at(frames.video(), frames.interval, times, _cut_to(side))
+    if len(frames) < (1 if may_end_early else len(times)):
         raise ZooError(
             f"{path} is too short: the model reads {len(times)} frames up to "
             f"{times[-1]:.2f} s, and the video ends after {end:.2f} s."
@@ -170,41 +211,27 @@ def _read_video(path, container, times, side):
     return np.stack(frames), origin
 
 
-def _resized(preprocess, frame):
-    pixels = preprocess.resize(frame.to_ndarray(format="rgb24")).numpy()
-    return np.round(pixels).astype("uint8")
+def _cut_to(side):
+    """Returns the callable from a PyAV frame to the middle of it, uint8 (*side, 3)."""
+    scaler = FrameScaler(side, enlarges=True)
+
+    def pixels_of(frame):
+        pixels = scaler(frame)
+        top, left = ((have - need) // 2 for have, need in zip(pixels.shape, side, strict=False))
+        return pixels[top : top + side[0], left : left + side[1]]
+
+    return pixels_of
 
 
-def _read_audio(path, container, start, num_samples, sample_rate):
-    """Returns the samples from the time stamp `start` on, silence where there are none yet."""
-    import av
-
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
-    pieces, first, length = [], None, 0
-    for frame in _and_none(container.decode(container.streams.audio[0])):
-        if frame is not None and first is None:
-            first = round(((frame.time or 0.0) - start) * sample_rate)
-        for resampled in resampler.resample(frame):
-            pieces.append(resampled.to_ndarray()[0])
-            length += len(pieces[-1])
-        if first is not None and first + length >= num_samples:
-            break
-    first = first or 0
-    samples = np.concatenate([np.zeros(max(first, 0), "float32"), *pieces])
-    samples = samples[max(-first, 0) :][:num_samples]
+def _filled(path, samples, num_samples, sample_rate):
+    """Returns the sound with the silence behind it that codecs leave out."""
     missing = num_samples - len(samples)
-    if missing > MISSING_SOUND * sample_rate or not len(pieces):
+    if missing > MISSING_SOUND * sample_rate or not len(samples):
         raise ZooError(
             f"The sound of {path} is too short: the model reads "
             f"{num_samples / sample_rate:.2f} s, and it has {len(samples) / sample_rate:.2f} s."
         )
-    return np.clip(np.pad(samples, (0, missing)), -1.0, 1.0).astype("float32")
-
-
-def _and_none(frames):
-    """A resampler is emptied by None after the last frame."""
-    yield from frames
-    yield None
+    return np.pad(samples, (0, missing))
 
 
 def _add_streams(av, container, video, frame_rate, audio, sample_rate):

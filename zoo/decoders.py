@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoo import audio_sounds, image_folder, video_clips
 from zoo.audio_configs import AudioConfig
 from zoo.audio_files import list_sounds
 from zoo.audio_sounds import Sounds
-from zoo.clip_files import list_clips
-from zoo.clips import import_av, read_clip
+from zoo.clip_files import list_clips, stored_clip
+from zoo.clip_reading import read_clips
 from zoo.errors import ZooError
+from zoo.frame_scaler import import_av
 from zoo.image_configs import ImageClassifierConfig
 from zoo.image_folder import FolderSource, decode_image, decoded_until_corrupt
 from zoo.multimodal_configs import MultimodalAutoencoderConfig
@@ -37,8 +39,9 @@ class Decoders:
         num_files: int, files of the split.
         bare: callable from numbers of files (int numpy array) and a number of threads to a
             callable that reads and decodes these files by the library and throws the outcome away.
-        own: callable from numbers of files to a callable that does the same as the pipeline does,
-            up to examples before augmentation: in mono, resampled, sampled, cut.
+        own: callable from numbers of files to a callable that does the same as the pipeline does
+            when it first reads them, up to examples before augmentation: in mono, resampled,
+            sampled, cut; sounds and videos that fit into memory are kept, as by the pipeline.
         streams: whether the pipeline decodes anew in every epoch what does not fit into memory;
             otherwise it always decodes once.
     """
@@ -48,6 +51,12 @@ class Decoders:
     bare: Callable
     own: Callable
     streams: bool
+
+
+def keep_nothing():
+    """Makes the pipelines of this process keep no decoded images, sounds and videos in memory."""
+    for module in (audio_sounds, image_folder, video_clips):
+        module.MEMORY_LIMIT = 0
 
 
 def decoders_of(config, pipeline) -> Decoders:
@@ -75,8 +84,7 @@ def decoders_of(config, pipeline) -> Decoders:
 def _images(config, pipeline):
     if not isinstance(pipeline.source, FolderSource):
         return None
-    paths, labels = pipeline.source.files("train")
-    paths = np.array(paths)
+    paths = np.array(pipeline.source.files("train")[0])
 
     def bare(numbers, num_threads):
         decoded = tf.data.Dataset.from_tensor_slices(paths[numbers]).map(
@@ -85,9 +93,7 @@ def _images(config, pipeline):
         return _iterating(decoded.prefetch(num_threads), len(numbers))
 
     def own(numbers):
-        return _iterating(
-            decoded_until_corrupt((list(paths[numbers]), labels[numbers])), len(numbers)
-        )
+        return _iterating(decoded_until_corrupt(tf.constant(paths[numbers])), len(numbers))
 
     return Decoders("tf.io.decode_image", len(paths), bare, own, True)
 
@@ -113,11 +119,14 @@ def _sounds(config, pipeline):
             file.read(count, dtype="float32")
 
     def own(numbers):
-        chosen = Sounds([sounds[number] for number in numbers], config.sample_rate)
-        dataset = tf.data.Dataset.range(len(chosen.sounds)).map(
-            chosen.waveform, num_parallel_calls=tf.data.AUTOTUNE
-        )
-        return _iterating(dataset, len(chosen.sounds))
+        chosen = [sounds[number] for number in numbers]
+        read = Sounds(chosen, config.sample_rate)
+        if read.num_bytes * len(sounds) <= audio_sounds.MEMORY_LIMIT * len(chosen):
+            return lambda: Sounds(chosen, config.sample_rate)
+        keep_nothing()
+        places = tf.data.Dataset.range(len(chosen))
+        fetched = Sounds(chosen, config.sample_rate).fetch(tf.data.Dataset.zip((places, places)))
+        return _iterating(fetched, len(chosen))
 
     has_tracks = any(sound.path.lower().endswith(TRACK_SUFFIXES) for sound in sounds)
     library = "soundfile, and PyAV for sound tracks" if has_tracks else "soundfile"
@@ -148,29 +157,23 @@ def _clips(config, pipeline):
     source = Path(pipeline.source_spec).expanduser()
     if not source.exists():
         return None
-    import av
-
+    av = import_av()
     paths = [path for path, _ in list_clips(source)[0]["train"]]
-    num_frames, *side, _ = config.image_shape
+    num_frames = config.image_shape[0]
 
     def decode_one(number):
-        for kind in ("video", "audio"):
-            with av.open(str(paths[number])) as container:
-                stream = getattr(container.streams, kind)[0]
-                stream.thread_type = "AUTO"
-                for frame in container.decode(stream):
-                    if frame.time is not None and frame.time >= num_frames / config.frame_rate:
-                        break
+        unfinished = {"video", "audio"}
+        with av.open(str(paths[number])) as container:
+            container.streams.video[0].codec_context.thread_count = 1
+            for frame in container.decode(video=0, audio=0):
+                if frame.time is not None and frame.time >= num_frames / config.frame_rate:
+                    unfinished.discard("video" if isinstance(frame, av.VideoFrame) else "audio")
+                if not unfinished:
+                    break
 
     def own(numbers):
-        settings = {
-            "num_frames": num_frames,
-            "frame_rate": config.frame_rate,
-            "side": side,
-            "num_samples": config.num_audio_samples,
-            "sample_rate": config.sample_rate,
-        }
-        return lambda: [read_clip(paths[number], **settings) for number in numbers]
+        chosen = [paths[number] for number in numbers]
+        return lambda: read_clips(chosen, lambda path: stored_clip(path, config), False)
 
     return Decoders("PyAV", len(paths), _threaded(decode_one), own, False)
 
@@ -179,8 +182,7 @@ def _videos(config, pipeline):
     source = pipeline.source_spec
     if parse_array_spec(source) is not None or not Path(source).expanduser().exists():
         return None
-    import av
-
+    av = import_av()
     files = list_videos(source, config.num_classes)[0]["train"]
 
     def decode_one(number):
@@ -193,7 +195,12 @@ def _videos(config, pipeline):
         form = VideoForm(
             config.num_frames, config.frame_rate, config.frame_shape, config.num_windows
         )
-        videos = Videos([files[number] for number in numbers], form, training=True)
+        chosen = [files[number] for number in numbers]
+        read = Videos(chosen, form, training=True)
+        if read.num_bytes * len(files) <= video_clips.MEMORY_LIMIT * len(chosen):
+            return lambda: Videos(chosen, form, training=True)
+        keep_nothing()
+        videos = Videos(chosen, form, training=True)
         dataset = tf.data.Dataset.range(len(numbers)).map(
             lambda index: videos.frames(index, tf.constant(-1.0)),
             num_parallel_calls=tf.data.AUTOTUNE,

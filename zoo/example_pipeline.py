@@ -27,10 +27,14 @@ class Split:
             whether it is for training (bool) to `(inputs, targets)` or `(inputs, targets,
             sample_weight)`: tensors, or dicts of such, of static shapes. A pure function made of
             TensorFlow's operations; what it draws, it draws from the key.
+        fetch: None, or callable from a tf.data.Dataset of (place, number) to one of (place, what
+            is fetched of that example), in the same order; `example` then takes what was fetched
+            instead of the number. For files that are better read several at a time.
     """
 
     num_examples: int
     example: Callable
+    fetch: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,8 @@ class _ExampleReader:
         if self._training:
             order = tf.random.experimental.stateless_shuffle(order, order_key)
         numbers = tf.data.Dataset.from_tensor_slices(share.of_order(order))
-        return numbers.map(lambda number: (number, number))
+        numbered = tf.data.Dataset.zip((numbers, numbers))
+        return numbered if self._split.fetch is None else self._split.fetch(numbered)
 
     def _streamed(self, order_key, share):
         """Returns a dataset of (place in the epoch's order, example as stored) of the share."""

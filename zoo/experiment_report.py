@@ -98,7 +98,7 @@ def markdown_table(findings: list[Finding], title: str) -> str:
 
 
 def draw(findings: list[Finding], path, title: str) -> None:
-    """Writes a PNG: a bar for the mean of each variant, a dot for each seed.
+    """Writes a PNG: a large dot for the mean of each variant, a small one for each seed.
 
     Args:
         findings: those that have runs are drawn.
@@ -122,26 +122,30 @@ def draw(findings: list[Finding], path, title: str) -> None:
             conditions.index(variant.condition) - (len(conditions) - 1) / 2
         )
         colour = _COLOURS[variant.condition]
-        axes.barh(place, finding.mean, 0.9 * height, color=colour, alpha=0.85)
-        axes.plot(finding.values, [place] * len(finding.values), "k.", markersize=4)
+        axes.plot(finding.mean, place, "o", color=colour, markersize=10)
+        if len(finding.values) > 1:
+            axes.plot(finding.values, [place] * len(finding.values), "k.", markersize=4)
         axes.annotate(
             f"{finding.mean:.1%}",
             (max(finding.values), place),
-            xytext=(5, 0),
+            xytext=(9, 0),
             textcoords="offset points",
             va="center",
             fontsize=8,
         )
     if conditions != [""]:
         for condition in conditions:
-            axes.barh(0, 0, color=_COLOURS[condition], label=condition)
+            axes.plot([], [], "o", color=_COLOURS[condition], label=condition)
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     lowest = min(min(finding.values) for finding in findings)
     highest = max(max(finding.values) for finding in findings)
-    left = 0.0 if lowest < 0.6 else lowest - 0.1
-    axes.set_xlim(left, highest + 0.08 * (highest - left))
+    margin = max(0.15 * (highest - lowest), 0.01)
+    axes.set_xlim(lowest - margin, highest + 2 * margin)
+    axes.set_xticks([tick for tick in axes.get_xticks() if lowest - margin <= tick <= 1.0])
+    axes.grid(axis="x", color="#e5e7eb")
+    axes.set_axisbelow(True)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("test accuracy")
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,5 @@
 """How many examples a pipeline delivers in a second, beside the bare decoder of its files."""
 
-import os
 import statistics
 
 from rich.table import Table
@@ -9,6 +8,7 @@ from rich.text import Text
 from zoo import benchmarking
 from zoo.benchmark_worker import Prepared
 from zoo.benchmarking import Contender
+from zoo.cores import num_cores
 from zoo.errors import ZooError
 
 BARE = "bare decoder"
@@ -57,26 +57,21 @@ def open_decoders(name, data, overrides):
     return decoders_of(*open_pipeline(name, data, **overrides))
 
 
-def num_threads() -> int:
-    """Returns the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
 def prepare_bare(name, data, overrides, num_examples):
     """Prepares a step of the bare decoder, on as many threads as there are cores."""
     decoders = open_decoders(name, data, overrides)
-    return Prepared(decoders.bare(_chosen(decoders, num_examples), num_threads()), lambda: None)
+    return Prepared(decoders.bare(_chosen(decoders, num_examples), num_cores()), lambda: None)
 
 
 def prepare_decoding(name, data, overrides, num_examples):
-    """Prepares a step of what the pipeline does up to decoded examples, keeping nothing."""
-    keep_nothing()
+    """Prepares a step of what the pipeline does up to decoded examples, when first read."""
     decoders = open_decoders(name, data, overrides)
     return Prepared(decoders.own(_chosen(decoders, num_examples)), lambda: None)
 
 
 def prepare_batches(name, data, overrides, num_examples, batch_size, keep):
     """Prepares a step of training batches: shuffled, augmented, preprocessed."""
+    from zoo.decoders import keep_nothing
     from zoo.recipes import RECIPES
     from zoo.registry import open_pipeline
 
@@ -96,14 +91,6 @@ def prepare_batches(name, data, overrides, num_examples, batch_size, keep):
             pass
 
     return Prepared(step, lambda: None)
-
-
-def keep_nothing():
-    """Makes the pipelines of this process keep no decoded images, sounds and videos in memory."""
-    from zoo import audio_sounds, image_folder, video_clips
-
-    for module in (audio_sounds, image_folder, video_clips):
-        module.MEMORY_LIMIT = 0
 
 
 def _chosen(decoders, num_examples):

@@ -36,7 +36,7 @@ def read_sound_track(av, path, bounds, may_seek=True):
     video beside it counts from its own beginning.
 
     Args:
-        av: the module, see `zoo.clips.import_av`.
+        av: the module, see `zoo.frame_scaler.import_av`.
         path: str, path of the file.
         bounds: callable from the sample rate and the length in samples to the numbers of the
             first sample that is wanted and of the one behind the last, None: up to the end.

@@ -9,7 +9,6 @@ from zoo import (
     audio_models,
     audio_predict,
     audio_served,
-    audio_training,
     audio_video,
     audio_video_models,
     audio_video_predict,
@@ -27,7 +26,6 @@ from zoo import (
     image,
     image_models,
     image_predict,
-    image_training,
     multimodal,
     multimodal_losses,
     multimodal_models,
@@ -54,6 +52,7 @@ from zoo import (
 from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
 from zoo.audio_video_configs import AudioVideoClassifierConfig, AudioVideoTaggerConfig
 from zoo.baseline_configs import BaselineConfig
+from zoo.classification import compile_classifier, compile_tagger
 from zoo.errors import ZooError
 from zoo.flow_configs import OpticalFlowConfig
 from zoo.graph_configs import GraphClassifierConfig
@@ -114,7 +113,7 @@ TASKS = {
     ImageClassifierConfig: Task(
         build_model=image_models.image_classifier,
         build_pipeline=image.image_pipeline,
-        compiled=image_training.compiled,
+        compiled=compile_classifier,
         headline="accuracy",
         served=ServedClassifier,
         predict=image_predict.predict_files,
@@ -124,7 +123,7 @@ TASKS = {
     BaselineConfig: Task(
         build_model=baseline_models.baseline_classifier,
         build_pipeline=image.image_pipeline,
-        compiled=image_training.compiled,
+        compiled=compile_classifier,
         headline="accuracy",
         served=ServedClassifier,
         predict=image_predict.predict_files,
@@ -143,7 +142,7 @@ TASKS = {
     TextClassifierConfig: Task(
         build_model=text_models.text_classifier,
         build_pipeline=text.text_classifier_pipeline,
-        compiled=text_training.compile_text_classifier,
+        compiled=compile_classifier,
         headline="accuracy",
         served=text_served.ServedTextClassifier,
         predict=text_predict.predict_labels,
@@ -172,7 +171,7 @@ TASKS = {
     PointCloudClassifierConfig: Task(
         build_model=point_cloud_models.point_cloud_classifier,
         build_pipeline=point_clouds.point_cloud_pipeline,
-        compiled=image_training.compiled,
+        compiled=compile_classifier,
         headline="accuracy",
         served=point_cloud_served.ServedPointClouds,
         predict=point_cloud_predict.predict_clouds,
@@ -182,7 +181,7 @@ TASKS = {
     AudioClassifierConfig: Task(
         build_model=audio_models.audio_model,
         build_pipeline=audio.audio_pipeline,
-        compiled=image_training.compiled,
+        compiled=compile_classifier,
         headline="accuracy",
         served=audio_served.ServedAudioModel,
         predict=audio_predict.predict_sounds,
@@ -192,7 +191,7 @@ TASKS = {
     AudioTaggerConfig: Task(
         build_model=audio_models.audio_model,
         build_pipeline=audio.audio_pipeline,
-        compiled=audio_training.compile_tagger,
+        compiled=compile_tagger,
         headline="mean_average_precision",
         served=audio_served.ServedAudioTagger,
         predict=audio_predict.predict_sounds,
@@ -202,7 +201,7 @@ TASKS = {
     GraphClassifierConfig: Task(
         build_model=graph_models.graph_classifier,
         build_pipeline=graphs.graph_pipeline,
-        compiled=image_training.compiled,
+        compiled=compile_classifier,
         headline="accuracy",
         served=graph_served.ServedGraphs,
         predict=graph_predict.predict_graphs,
@@ -212,7 +211,7 @@ TASKS = {
     SetClassifierConfig: Task(
         build_model=set_models.set_classifier,
         build_pipeline=sets.set_pipeline,
-        compiled=image_training.compiled,
+        compiled=compile_classifier,
         headline="accuracy",
         served=set_served.ServedSets,
         predict=set_predict.predict_sets,
@@ -222,7 +221,7 @@ TASKS = {
     VideoClassifierConfig: Task(
         build_model=video_models.video_model,
         build_pipeline=video.video_pipeline,
-        compiled=image_training.compiled,
+        compiled=compile_classifier,
         headline="accuracy",
         served=video_served.ServedVideoModel,
         predict=video_predict.predict_videos,
@@ -232,7 +231,7 @@ TASKS = {
     VideoTaggerConfig: Task(
         build_model=video_models.video_model,
         build_pipeline=video.video_pipeline,
-        compiled=audio_training.compile_tagger,
+        compiled=compile_tagger,
         headline="mean_average_precision",
         served=video_served.ServedVideoTagger,
         predict=video_predict.predict_videos,
@@ -242,7 +241,7 @@ TASKS = {
     AudioVideoClassifierConfig: Task(
         build_model=audio_video_models.audio_video_model,
         build_pipeline=audio_video.audio_video_pipeline,
-        compiled=image_training.compiled,
+        compiled=compile_classifier,
         headline="accuracy",
         served=audio_video_served.ServedAudioVideo,
         predict=audio_video_predict.predict_audio_video,
@@ -253,7 +252,7 @@ TASKS = {
     AudioVideoTaggerConfig: Task(
         build_model=audio_video_models.audio_video_model,
         build_pipeline=audio_video.audio_video_pipeline,
-        compiled=audio_training.compile_tagger,
+        compiled=compile_tagger,
         headline="mean_average_precision",
         served=audio_video_served.ServedAudioVideoTagger,
         predict=audio_video_predict.predict_audio_video,

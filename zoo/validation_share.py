@@ -65,10 +65,11 @@ def _subset(split, rows):
         return _stream_subset(split, rows)
     rows = tf.constant(rows, tf.int64)
 
-    def example(index, key, training):
-        return split.example(rows[index], key, training)
+    def fetch(numbers):
+        fetched = numbers.map(lambda place, index: (place, rows[index]))
+        return fetched if split.fetch is None else split.fetch(fetched)
 
-    return Split(rows.shape[0], example)
+    return Split(rows.shape[0], split.example, fetch)
 
 
 def _stream_subset(stream, rows):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError, carried, carried_error
+from zoo.parallel import in_parallel
 from zoo.video_decoding import read_video
 from zoo.video_times import evaluation_times, training_times
 
@@ -34,6 +35,8 @@ class Videos:
     Attributes:
         labels: list of tuples of ints, of those that are there.
         skipped: tuple of str, why others are not.
+        num_bytes: int, what they take in memory; if that is too much, what those took that had
+            been decoded when it was.
 
     Raises:
         ZooError: if a file cannot be read, with `skip_corrupt` if none can.
@@ -95,21 +98,17 @@ class Videos:
 
     def _read_all(self):
         """Returns all pixels in a row, where each video begins, and shapes; None: too many."""
-        numbers = tf.data.Dataset.range(len(self._files))
-        decoded = numbers.map(
-            lambda index: self._decoded(index, tf.constant(-1.0)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        pieces, good, problems, num_bytes = [], [], [], 0
-        for number, (frames, problem) in enumerate(decoded.as_numpy_iterator()):
+        pieces, good, problems, self.num_bytes = [], [], [], 0
+        results = in_parallel(lambda index: self._read(index, -1.0), range(len(self._files)))
+        for number, (frames, problem) in enumerate(results):
             if problem:
                 problems.append(carried_error(problem.decode()))
                 if not self._skip_corrupt:
                     raise problems[0]
                 continue
             good.append(self._files[number])
-            num_bytes += frames.nbytes
-            if num_bytes <= MEMORY_LIMIT:
+            self.num_bytes += frames.nbytes
+            if self.num_bytes <= MEMORY_LIMIT:
                 pieces.append(frames)
             elif not self._skip_corrupt:
                 return None
@@ -119,7 +118,7 @@ class Videos:
             counts = len(problems), len(self._files)
             _LOGGER.warning("Left out %d of %d videos. %s", *counts, problems[0])
         self._files, self.skipped = good, tuple(map(str, problems))
-        if num_bytes > MEMORY_LIMIT:
+        if self.num_bytes > MEMORY_LIMIT:
             return None
         bounds = np.cumsum([0, *(piece.size for piece in pieces)])
         pixels = np.concatenate([piece.ravel() for piece in pieces])

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.clips import SUFFIXES as CLIP_SUFFIXES
-from zoo.clips import import_av, shown_at
+from zoo.clips import frame_interval, shown_at
 from zoo.errors import ZooError
+from zoo.frame_scaler import FrameScaler, import_av
 from zoo.image import GREY_WEIGHTS, PHOTO_CROP
 
 SUFFIXES = (*CLIP_SUFFIXES, ".gif")
@@ -70,8 +71,8 @@ def _decoded(av, path, form, choose_times, start, end, num_threads):
     times = choose_times(first, last, count)
     with _opened(av, path, num_threads) as (container, stream):
         _seek(container, stream, origin + times[0])
-        scaler = _Scaler(av, form.frame_shape)
-        return shown_at(container, times, scaler, origin)[0]
+        frames, interval = container.decode(stream), frame_interval(stream)
+        return shown_at(frames, interval, times, _in_colours_of(form), origin)[0]
 
 
 @contextlib.contextmanager
@@ -92,8 +93,7 @@ def _seek(container, stream, time):
 
 def _extent(container, stream, origin, start, end):
     """Returns where the part begins and ends, and how many frames begin in it, undecoded."""
-    interval = 1.0 / float(stream.average_rate or 25)
-    last, count = None, 0
+    interval, last, count = frame_interval(stream), None, 0
     for packet in container.demux(stream):
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is None:
@@ -111,29 +111,18 @@ def _extent(container, stream, origin, start, end):
     return start, stop, max(count, 1) if stop > start else 0
 
 
-class _Scaler:
-    """Makes uint8 (h, w, channels) of a PyAV frame, in the size that a model is trained on."""
+def _in_colours_of(form):
+    """Returns the callable from a PyAV frame to uint8 (h, w, channels), not larger than needed."""
+    *side, num_channels = form.frame_shape
+    scaler = FrameScaler(side, margin=1 / PHOTO_CROP)
 
-    def __init__(self, av, frame_shape):
-        self._frame_shape = frame_shape
-        # One for all frames: a frame's own would prepare the conversion anew.
-        self._reformatter = av.video.reformatter.VideoReformatter()
-
-    def __call__(self, frame):
-        height, width, channels = self._frame_shape
-        turns = round(getattr(frame, "rotation", 0) / 90) % 4
-        sides = (frame.height, frame.width)
-        needed = (width, height) if turns % 2 else (height, width)
-        scale = min(1.0, max(need / side for need, side in zip(needed, sides, strict=True)))
-        scale = min(1.0, scale / PHOTO_CROP)
-        rows, columns = (max(round(side * scale), 1) for side in sides)
-        reformatted = self._reformatter.reformat(
-            frame, columns, rows, format="rgb24", interpolation="BICUBIC"
-        )
-        pixels = np.rot90(reformatted.to_ndarray(), turns)
-        if channels == 1:
+    def pixels_of(frame):
+        pixels = scaler(frame)
+        if num_channels == 1:
             pixels = np.round(pixels @ np.array(GREY_WEIGHTS))[..., None].astype(np.uint8)
-        return np.ascontiguousarray(pixels)
+        return pixels
+
+    return pixels_of
 
 
 def _of_a_gif(path, form, start, end):

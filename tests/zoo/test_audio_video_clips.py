@@ -171,7 +171,9 @@ def test_wrong_arrays_are_refused(served, random):
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be from 1"):
         served["classify_audio_only"](audio=clip["audio"], num_samples=[0, 5])
     with pytest.raises(tf.errors.InvalidArgumentError, match="`video` must have 2 frames"):
-        served["classify_video_only"](video=clip["video"][:, :1])
+        served["classify_video_only"](video=np.repeat(clip["video"], 2, axis=1))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`video` must have 2 frames"):
+        served["classify_video_only"](video=clip["video"][:, :0])
 
 
 @pytest.mark.slow
@@ -243,3 +245,35 @@ def test_files_are_predicted_and_those_without_sound_said(served, folder, tmp_pa
     blind = endpoints_of(small_entry(dataclasses.replace(CLIP, streams=("audio",))))
     with pytest.raises(ZooError, match="no sound track, and the model reads sound alone"):
         predicted(blind, [without])
+
+
+def test_short_clips_are_padded_and_the_padding_does_not_count(tmp_path, entry):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(1700) / 8000)
+    for name, num_frames, samples in (("dark", 4, 1700), ("light", 1, 700)):
+        video = np.full((num_frames, 48, 56, 3), 200 if name == "light" else 40, "uint8")
+        write_clip(tmp_path / "train" / name / "a.mp4", video, 8.0, tone[:samples], 8000)
+    config = dataclasses.replace(CLIP, num_classes=2)
+    pipeline = audio_video_pipeline(config, tmp_path)
+    (inputs, targets) = next(iter(pipeline.batches("train", 2, training=False)))
+    dark, light = np.argsort(np.argmax(targets, -1))
+    # One frame in 4 patches each; 8 rows of 500 samples: codecs may add some to a sound.
+    np.testing.assert_array_equal(inputs["video_mask"][dark], [True] * 8)
+    np.testing.assert_array_equal(inputs["video_mask"][light], [True] * 4 + [False] * 4)
+    assert 4 <= np.sum(inputs["audio_mask"][dark]) <= 6
+    assert 2 <= np.sum(inputs["audio_mask"][light]) <= 4
+    assert np.all(np.diff(inputs["audio_mask"].numpy().astype(int)) <= 0)  # padding is behind
+    served = endpoints_of(Entry("small", config, audio_video_model(config), pipeline))
+    out = io.StringIO()
+    files = [str(tmp_path / "train" / name / "a.mp4") for name in ("dark", "light")]
+    report = predict_audio_video(served, files, out=None, console=Console(file=out), top=2)
+    assert [row["file"] for row in report["predictions"]] == files and not report["skipped"]
+    alone = predict_audio_video(served, files[1:], out=None, console=Console(file=out), top=2)
+    assert alone["predictions"][0]["score"] == pytest.approx(report["predictions"][1]["score"])
+
+
+def test_frames_behind_the_end_of_a_video_do_not_count(served, random):
+    clip = raw_clip(random)
+    one = {**clip, "video": clip["video"][:, :1]}
+    repeated = {**clip, "video": np.repeat(one["video"], 2, axis=1)}
+    short, long = (served["classify_audio_video"](**x)["scores"].numpy() for x in (one, repeated))
+    assert np.abs(short - long).max() > 1e-6  # the second frame counts, if there is one

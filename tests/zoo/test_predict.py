@@ -8,12 +8,20 @@ import pytest
 import tensorflow as tf
 
 from zoo.cli import main
+from zoo.endpoints import open_endpoints
 from zoo.errors import ZooError
-from zoo.predict import predict
+from zoo.image_predict import predict_contents, read_files
 from zoo.saved_model import export
 
 CLASS_NAMES = ("dark", "grey", "bright")
 COLOURS = {"dark": 10, "grey": 128, "bright": 245}
+
+
+def predict(files, model, top=3, skip_corrupt=False, batch_size=32):
+    """Returns the `Predictions` of image files by a run folder, a model's file or a SavedModel."""
+    contents = read_files(files, top, batch_size, skip_corrupt)
+    endpoints = open_endpoints(model).endpoints
+    return predict_contents(endpoints, *contents, top, batch_size, skip_corrupt)
 
 
 class Preprocess:

@@ -10,8 +10,8 @@ from rich.console import Console
 from sklearn.metrics import average_precision_score
 
 import zoo
-from zoo.audio_training import MeanAveragePrecision
 from zoo.endpoints import open_endpoints
+from zoo.mean_average_precision import MeanAveragePrecision
 
 
 def test_mean_average_precision_is_that_of_scikit_learn(random):

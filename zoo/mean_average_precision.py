@@ -1,4 +1,4 @@
-"""What taggers of sound are trained and measured by; classifiers are as those of images."""
+"""The metric of taggers: the mean over classes of the average precision."""
 
 import keras
 from keras import ops
@@ -6,16 +6,6 @@ from keras import ops
 # Logits beyond are told apart no more; in between they are in steps of 0.01.
 LARGEST_LOGIT = 20.0
 NUM_STEPS = 4000
-
-
-def compile_tagger(config, recipe):
-    """Returns loss and metrics: sigmoid cross-entropy of each label, mean average precision."""
-    return {
-        "loss": keras.losses.BinaryCrossentropy(
-            from_logits=True, label_smoothing=recipe.label_smoothing
-        ),
-        "metrics": [MeanAveragePrecision(config.num_classes)],
-    }
 
 
 @keras.saving.register_keras_serializable("perceiver_zoo")
