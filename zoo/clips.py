@@ -61,7 +61,7 @@ def read_clip(
     if not path.is_file():
         raise ZooError(f"There is no file {path}.")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="ignore") as container:
             wants_sound = num_samples is not None
             _check_streams(path, container, wants_sound and not may_be_silent)
             frames = _Frames(container, wants_sound and len(container.streams.audio) > 0)

@@ -163,7 +163,7 @@ def _clips(config, pipeline):
 
     def decode_one(number):
         unfinished = {"video", "audio"}
-        with av.open(str(paths[number])) as container:
+        with av.open(str(paths[number]), metadata_errors="ignore") as container:
             container.streams.video[0].codec_context.thread_count = 1
             for frame in container.decode(video=0, audio=0):
                 if frame.time is not None and frame.time >= num_frames / config.frame_rate:
@@ -186,7 +186,7 @@ def _videos(config, pipeline):
     files = list_videos(source, config.num_classes)[0]["train"]
 
     def decode_one(number):
-        with av.open(files[number].path) as container:
+        with av.open(files[number].path, metadata_errors="ignore") as container:
             container.streams.video[0].codec_context.thread_count = 1
             for _ in container.decode(video=0):
                 pass

@@ -99,6 +99,19 @@ def test_files_that_are_no_clips_are_named(clip_file, tmp_path):
         write_clip(tmp_path / "x.mp4", np.zeros((2, 3), "uint8"), 10.0)
 
 
+def test_titles_in_another_encoding_do_not_matter(tmp_path):
+    path = tmp_path / "a.avi"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "caf##"
+        stream = container.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 24, 16, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((16, 24, 3), 90, "uint8"), format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode()])
+    path.write_bytes(path.read_bytes().replace(b"caf##", b"caf\xe9\xe9"))
+    video, _ = read_clip(path, **{**FORM, "num_frames": 1})
+    np.testing.assert_allclose(video.mean(), 90, atol=4)
+
+
 def test_without_pyav_the_error_says_what_to_install(clip_file, monkeypatch):
     original = builtins.__import__
 
