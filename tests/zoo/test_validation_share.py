@@ -56,6 +56,23 @@ def test_examples_of_any_kind_are_held_out():
     assert sorted(found["train"] + found["validation"]) == list(range(10))
 
 
+def test_examples_that_are_fetched_are_held_out():
+    def fetch(numbers):
+        return numbers.batch(3).map(lambda place, number: (place, 100 + number)).unbatch()
+
+    def example(fetched, key, training):
+        return tf.cast(fetched, tf.float32), tf.constant(training)
+
+    pipeline = ExamplePipeline("numbers", lambda: {"train": Split(10, example, fetch)}, None)
+    split = with_validation_split(pipeline, 0.3)
+    found = {
+        name: [int(n) for batch, _ in split.batches(name, 4, training=True) for n in batch]
+        for name in split.splits
+    }
+    assert len(found["validation"]) == 3
+    assert sorted(found["train"] + found["validation"]) == list(range(100, 110))
+
+
 def test_examples_of_a_stream_are_held_out():
     def example(number, key, training):
         return tf.cast(number, tf.float32), tf.constant(training)
