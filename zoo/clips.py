@@ -196,6 +196,8 @@ class _Frames:
 def _check_streams(path, container, wants_sound):
     if not container.streams.video:
         raise ZooError(f"{path} has no video track.")
+    if container.streams.video[0].codec_context is None:
+        raise ZooError(f"{path} has a video track that PyAV has no decoder for.")
     if wants_sound and not container.streams.audio:
         raise ZooError(f"{path} has no sound track, and the model reads video with sound.")
 

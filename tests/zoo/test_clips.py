@@ -2,6 +2,7 @@
 
 import builtins
 import pathlib
+import re
 import struct
 
 import numpy as np
@@ -96,6 +97,10 @@ def test_files_that_are_no_clips_are_named(clip_file, tmp_path):
     cut.write_bytes(clip_file.read_bytes()[:500])
     with pytest.raises(ZooError, match="cut.mp4 cannot be read as a clip"):
         read_clip(cut, **FORM)
+    unknown = tmp_path / "unknown.mp4"
+    unknown.write_bytes(re.sub(b"avc1|mp4v", b"xxxx", clip_file.read_bytes()))
+    with pytest.raises(ZooError, match="unknown.mp4 has a video track that PyAV has no decoder"):
+        read_clip(unknown, **FORM)
     with pytest.raises(ValueError, match="`video` must be"):
         write_clip(tmp_path / "x.mp4", np.zeros((2, 3), "uint8"), 10.0)
 
