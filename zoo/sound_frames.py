@@ -27,7 +27,7 @@ def read_part(path, frames, start, num_samples, sample_rate):
         before, 0 where there is none from `start` on.
 
     Raises:
-        ZooError: if the sound changes its rate, or has one that is not resampled.
+        ZooError: if the sound changes its rate or channels, or has a rate that is not resampled.
     """
     pieces, length, rate, last = [], 0, None, start + num_samples / sample_rate + AROUND
     for frame in frames:
@@ -38,6 +38,8 @@ def read_part(path, frames, start, num_samples, sample_rate):
         if frame.sample_rate != rate:
             raise ZooError(f"The sound of {path} changes its samples a second, which is not read.")
         samples = _channels(frame)
+        if pieces and len(samples) != len(pieces[0]):
+            raise ZooError(f"The sound of {path} changes its channels, which is not read.")
         if frame.time is not None:
             missing = round((min(frame.time, last) - begin) * rate) - length
             if missing > GAP * rate:

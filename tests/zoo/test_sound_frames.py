@@ -83,10 +83,13 @@ def test_what_lies_before_a_part_does_not_change_where_it_is_at_another_rate():
     np.testing.assert_allclose(part, expected, atol=1e-3)
 
 
-def test_rates_that_change_or_do_not_fit_are_told(random):
+def test_rates_and_channels_that_change_or_do_not_fit_are_told(random):
     values = random.uniform(-1, 1, (1, 1000)).astype("float32")
     both = [*frames(values), *frames(values, rate=16000)]
     with pytest.raises(ZooError, match=r"sound of a.mp4 changes its samples a second"):
+        read_part("a.mp4", both, 0.0, 9000, RATE)
+    both = [*frames(values), *frames(np.repeat(values, 2, axis=0), start=0.125)]
+    with pytest.raises(ZooError, match=r"sound of a.mp4 changes its channels"):
         read_part("a.mp4", both, 0.0, 9000, RATE)
     with pytest.raises(ZooError, match=r"a.mp4 has 44101 samples a second: not resampled"):
         read_part("a.mp4", frames(values, rate=44101), 0.0, 9000, RATE)
