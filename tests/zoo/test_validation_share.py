@@ -37,6 +37,12 @@ def test_images_are_held_out_once_and_for_good():
     assert split.num_examples("train") == 16 and split.num_examples("test") == 3
 
 
+def test_images_that_were_left_out_are_still_told():
+    pipeline = image_pipeline({"train": (0, 20)})
+    pipeline.source.skipped_files = ("a.png",)
+    assert with_validation_split(pipeline).skipped == ("a.png",)
+
+
 def test_a_validation_split_of_the_data_stays():
     pipeline = image_pipeline({"train": (0, 5), "validation": (50, 2), "test": (100, 3)})
     assert with_validation_split(pipeline) is pipeline
