@@ -31,6 +31,9 @@ class AudioVideoConfig:
             width as that of both; what else the data holds is left alone.
         image_shape: (frames, height, width, channels) of the video, channels 1 or 3.
         frame_rate: frames of a second.
+        depth_range: None, or for depth video, of 1 channel: see `zoo.video_configs.VideoConfig`.
+        use_motion: whether every frame has its difference from the one before beside it, which
+            is not in the paper.
         image_patch: (frames, rows, columns) that become one row of the inputs.
         num_image_bands, image_max_resolution: of the Fourier positions of the video's patches.
         num_audio_samples: length of the sound; of a longer one the middle is read, a shorter one
@@ -64,6 +67,9 @@ class AudioVideoConfig:
             root mean square.
         frequency_mask, time_mask, num_masks: SpecAugment of spectrograms in training, see
             `zoo.audio_configs.AudioConfig`.
+        mix_up: in [0, 1], in training, alpha of MixUp's beta distribution: every example is mixed
+            with another one, both streams and the labels by one share, before a stream is masked;
+            0: off.
         dataset: where the pipeline reads by default, see `zoo.audio_video`.
         recipe: name of the default training recipe.
     """
@@ -76,6 +82,8 @@ class AudioVideoConfig:
     streams: tuple[str, ...] = STREAMS
     image_shape: tuple[int, int, int, int] = (32, 224, 224, 3)
     frame_rate: float = 25.0
+    depth_range: float | None = None
+    use_motion: bool = False
     image_patch: tuple[int, int, int] = (2, 8, 8)
     num_image_bands: int = 16
     image_max_resolution: tuple[int, int, int] = (16, 28, 28)
@@ -109,6 +117,7 @@ class AudioVideoConfig:
     frequency_mask: int = 0
     time_mask: int = 0
     num_masks: int = 2
+    mix_up: float = 0.0
     dataset: str = "audioset/"
     recipe: str = "audioset"
 
@@ -137,6 +146,7 @@ class AudioVideoConfig:
         for name in ("max_image_zoom", "max_video_speed_change", "max_speed_change", "max_gain"):
             require(self, name, "in [0, 0.5]", 0 <= getattr(self, name) <= 0.5)
         require(self, "max_noise", "at least 0", 0 <= self.max_noise < math.inf)
+        require(self, "mix_up", "in [0, 1]", 0 <= self.mix_up <= 1)
 
     def _check_video(self):
         shaped = are_counts(self.image_shape, 4) and self.image_shape[3] in (1, 3)
@@ -149,6 +159,9 @@ class AudioVideoConfig:
         divides = all(size % patch == 0 for size, patch in sizes)
         require(self, "image_patch", f"a divisor of `image_shape`={self.image_shape}", divides)
         require(self, "frame_rate", "greater than 0", self.frame_rate > 0)
+        depth_range = self.depth_range
+        fits = depth_range is None or (depth_range > 0 and self.image_shape[3] == 1)
+        require(self, "depth_range", "None, or greater than 0 and for 1 channel", fits)
 
     def _check_audio(self):
         one_of = f"one of {REPRESENTATIONS}"
@@ -187,6 +200,11 @@ class AudioVideoConfig:
         return -(-self.num_audio_samples // self.mel_stride)
 
     @property
+    def seen_shape(self) -> tuple[int, int, int, int]:
+        """(frames, height, width, channels) of the video that the model takes."""
+        return self.image_shape if self.depth_range is None else (*self.image_shape[:3], 2)
+
+    @property
     def audio_shape(self) -> tuple[int, int]:
         """(samples, channels) of the sound, or (frames, mels) of its spectrogram."""
         if self.representation == "waveform":
@@ -205,9 +223,8 @@ class AudioVideoConfig:
     @property
     def row_channels(self) -> int:
         """Width of the rows of both streams."""
-        video = math.prod(self.image_patch) * self.image_shape[3] + 3 * (
-            2 * self.num_image_bands + 1
-        )
+        channels = self.seen_shape[3] * (2 if self.use_motion else 1)
+        video = math.prod(self.image_patch) * channels + 3 * (2 * self.num_image_bands + 1)
         audio = self.audio_patch * self.audio_shape[1] + 2 * self.num_audio_bands + 1
         return max(video, audio) + self.min_input_padding
 

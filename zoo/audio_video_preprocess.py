@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from zoo.audio_augment import vary
 from zoo.audio_features import LogMel, spec_augment
+from zoo.depth import depth_channels, described_depth
 from zoo.multimodal_preprocess import ClipPreprocess
 
 # Where a window's root mean square is below, it is not raised to 1.
@@ -37,13 +38,20 @@ class AudioVideoPreprocess:
             video: uint8 (b, frames, any height, any width, 1 to 4 channels).
 
         Returns:
-            dict of `video` float32 (b, *image_shape) in [0, 1], cut to the model's aspect ratio
-            and resized, and `video_mask` bool (b, rows), True.
+            dict of `video` float32 (b, *seen_shape) in [0, 1], for a `depth_range` as
+            `zoo.depth.described_depth` has it, cut to the model's aspect ratio and resized, and
+            `video_mask` bool (b, rows), True.
 
         Raises:
             ZooError: as `zoo.multimodal_preprocess.ClipPreprocess.image`.
         """
-        frames = self._frames.image(video)
+        if self.config.depth_range is None:
+            frames = self._frames.image(video)
+        else:
+            depth = depth_channels(video[..., :1], self.config.depth_range)
+            channels = tf.split(depth, 2, axis=-1)
+            frames = tf.concat([self._frames.image(one) for one in channels], axis=-1)
+            frames = described_depth(255.0 * frames)
         mask = tf.ones((tf.shape(frames)[0], math.prod(self.config.grids["video"])), tf.bool)
         return {"video": frames, "video_mask": mask}
 
@@ -148,7 +156,7 @@ class AudioVideoPreprocess:
     def missing(self, stream, batch_size):
         """Returns the inputs of a stream that no example of a batch has: nothing to attend to."""
         config = self.config
-        shape = {"video": config.image_shape, "audio": config.audio_shape}[stream]
+        shape = {"video": config.seen_shape, "audio": config.audio_shape}[stream]
         rows = math.prod(config.grids[stream])
         return {
             stream: tf.zeros((batch_size, *shape)),
