@@ -1,0 +1,87 @@
+"""Depth video beside a sensor's series: what the model takes, motion, mixtures of both."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from audio_video_examples import SERIES, inputs_of, write_arrays
+
+from zoo.audio_video import audio_video_pipeline
+from zoo.audio_video_models import audio_video_model
+from zoo.audio_video_preprocess import AudioVideoPreprocess
+from zoo.depth import depth_channels, described_depth
+from zoo.errors import ZooError
+
+DEPTH = dataclasses.replace(SERIES, depth_range=30.0, use_motion=True, max_image_shift=0)
+
+
+def training_batch(config, source):
+    batches = audio_video_pipeline(config, source).batches("train", 64, training=True, seed=3)
+    return next(iter(batches))
+
+
+def test_depth_of_the_models_size_is_described_as_it_is(random):
+    frames = random.integers(0, 256, (3, *DEPTH.image_shape), dtype="uint8")
+    inputs = AudioVideoPreprocess(DEPTH).video(tf.constant(frames))
+    expected = described_depth(depth_channels(tf.constant(frames), 30.0))
+    np.testing.assert_allclose(inputs["video"], expected, atol=1e-5)
+    assert DEPTH.seen_shape == (2, 24, 28, 2)
+
+
+def test_a_missing_video_of_depth_has_the_shape_of_one_that_is_there():
+    preprocess = AudioVideoPreprocess(DEPTH)
+    assert preprocess.missing("video", 5)["video"].shape == (5, *DEPTH.seen_shape)
+
+
+@pytest.mark.parametrize("use_motion", [False, True])
+def test_patches_hold_motion_beside_pixels(random, use_motion):
+    config = dataclasses.replace(DEPTH, use_motion=use_motion)
+    model = audio_video_model(config)
+    width = 12 * 14 * 2 * (2 if use_motion else 1)
+    assert model.get_layer("video_patches").output.shape[-1] == width
+    assert model(inputs_of(random, config)).shape == (2, 3)
+
+
+def test_both_streams_and_the_labels_are_mixed_by_one_share(tmp_path):
+    source = write_arrays(tmp_path, num_videos=24, subject=np.ones(24, int))
+    config = dataclasses.replace(
+        SERIES,
+        mix_up=1.0,
+        video_dropout=0.0,
+        audio_dropout=0.0,
+        max_image_shift=0,
+        max_speed_change=0.0,
+        max_noise=0.0,
+    )
+    inputs, labels = training_batch(config, source)
+    labels = np.asarray(labels)
+    np.testing.assert_allclose(labels.sum(axis=1), 1.0, atol=1e-5)
+    assert (np.max(labels, axis=1) < 0.95).sum() > 4
+    pixels, samples = labels @ np.array([50, 110, 170]) / 255, labels @ np.array([-2.0, 0.0, 2.0])
+    np.testing.assert_allclose(np.mean(inputs["video"], axis=(1, 2, 3, 4)), pixels, atol=1e-5)
+    # Every series has at least 5 samples.
+    np.testing.assert_allclose(np.mean(inputs["audio"][:, :5, 0], axis=1), samples, atol=1e-5)
+
+
+def test_streams_are_dropped_after_they_are_mixed(tmp_path):
+    source = write_arrays(tmp_path, num_videos=24, subject=np.ones(24, int))
+    config = dataclasses.replace(SERIES, mix_up=1.0, video_dropout=0.5, audio_dropout=0.5)
+    inputs, _ = training_batch(config, source)
+    video, audio = (np.any(inputs[f"{name}_mask"], axis=1) for name in ("video", "audio"))
+    # One of the two of each example is masked as a whole, though its mixture had both.
+    np.testing.assert_array_equal(video, ~audio)
+    assert 0 < video.sum() < len(video)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depth_range": -1.0}, "`depth_range` must be None, or greater than 0"),
+        ({"image_shape": (2, 24, 28, 3)}, "`depth_range` must be .* for 1 channel"),
+        ({"mix_up": -0.1}, r"`mix_up` must be in \[0, 1\]"),
+    ],
+)
+def test_configurations_that_depth_cannot_have_are_refused(changes, message):
+    with pytest.raises((ValueError, ZooError), match=message):
+        dataclasses.replace(DEPTH, **changes)
