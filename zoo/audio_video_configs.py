@@ -52,11 +52,15 @@ class AudioVideoConfig:
         min_input_padding: width of the shortest of the two embeddings that tell the streams apart.
         video_dropout, audio_dropout: in training, the share of examples whose video or sound is
             masked as a whole, never both; the paper's is 0.3 of the video.
+        crop_area, crop_aspect: of the random crop of training videos, see
+            `zoo.video_configs.VideoConfig`.
         flips: whether half of the training videos are mirrored left to right.
         max_image_shift: pixels by which training videos are shifted at most, up, down and
             sideways; the border is repeated.
         max_image_zoom: in training, height and width are stretched or squeezed by at most this
             share, each by itself, about the middle.
+        max_video_shift: frames by which training videos begin earlier or later at most; the first
+            or last frame is repeated.
         max_video_speed_change: in training videos are played faster or slower by at most this
             share about their middle; the first and last frame are repeated.
         max_audio_shift: samples; in training a sound that is shorter than the window begins at a
@@ -106,9 +110,12 @@ class AudioVideoConfig:
     min_input_padding: int = 4
     video_dropout: float = 0.3
     audio_dropout: float = 0.0
+    crop_area: tuple[float, float] | None = None
+    crop_aspect: float = 1.0
     flips: bool = False
     max_image_shift: int = 0
     max_image_zoom: float = 0.0
+    max_video_shift: int = 0
     max_video_speed_change: float = 0.0
     max_audio_shift: int = 0
     max_gain: float = 0.0
@@ -129,8 +136,8 @@ class AudioVideoConfig:
         ):
             require(self, name, "an integer of at least 1", is_count(getattr(self, name)))
         for name in (
-            *("max_image_shift", "max_audio_shift", "frequency_mask", "time_mask"),
-            "patch_widening_factor",
+            *("max_image_shift", "max_video_shift", "max_audio_shift", "frequency_mask"),
+            *("time_mask", "patch_widening_factor"),
         ):
             value = getattr(self, name)
             require(self, name, "an integer of at least 0", is_count(value, 0))
@@ -159,6 +166,10 @@ class AudioVideoConfig:
         divides = all(size % patch == 0 for size, patch in sizes)
         require(self, "image_patch", f"a divisor of `image_shape`={self.image_shape}", divides)
         require(self, "frame_rate", "greater than 0", self.frame_rate > 0)
+        area = self.crop_area
+        is_area = area is None or (len(area) == 2 and 0 < area[0] <= area[1])
+        require(self, "crop_area", "None or two numbers above 0, the smaller first", is_area)
+        require(self, "crop_aspect", "at least 1", self.crop_aspect >= 1)
         depth_range = self.depth_range
         fits = depth_range is None or (depth_range > 0 and self.image_shape[3] == 1)
         require(self, "depth_range", "None, or greater than 0 and for 1 channel", fits)

@@ -7,7 +7,9 @@ import tensorflow as tf
 from zoo.audio_augment import vary
 from zoo.audio_features import LogMel, spec_augment
 from zoo.depth import depth_channels, described_depth
+from zoo.image import ImagePreprocess
 from zoo.multimodal_preprocess import ClipPreprocess
+from zoo.video_augment import random_crop
 
 # Where a window's root mean square is below, it is not raised to 1.
 QUIETEST = 1e-3
@@ -29,6 +31,7 @@ class AudioVideoPreprocess:
         self._frames = ClipPreprocess(
             config.image_shape, config.num_audio_samples, config.frame_rate, config.sample_rate
         )
+        self._pixels = ImagePreprocess(config.image_shape[1:], mean=0.0, std=1.0)
         self._log_mel = LogMel(config) if config.representation == "mel" else None
 
     def video(self, video):
@@ -46,14 +49,24 @@ class AudioVideoPreprocess:
             ZooError: as `zoo.multimodal_preprocess.ClipPreprocess.image`.
         """
         if self.config.depth_range is None:
-            frames = self._frames.image(video)
-        else:
-            depth = depth_channels(video[..., :1], self.config.depth_range)
-            channels = tf.split(depth, 2, axis=-1)
-            frames = tf.concat([self._frames.image(one) for one in channels], axis=-1)
-            frames = described_depth(255.0 * frames)
+            return self._with_mask(self._frames.image(video))
+        channels = tf.split(depth_channels(video[..., :1], self.config.depth_range), 2, axis=-1)
+        frames = tf.concat([self._frames.image(one) for one in channels], axis=-1)
+        return self._with_mask(described_depth(255.0 * frames))
+
+    def _with_mask(self, frames):
         mask = tf.ones((tf.shape(frames)[0], math.prod(self.config.grids["video"])), tf.bool)
         return {"video": frames, "video_mask": mask}
+
+    def _cropped(self, video, key):
+        """Returns the inputs of videos, a random part of each as large as the model's frames."""
+        config, pixels = self.config, self._pixels.with_channels(tf.cast(video, tf.float32))
+        is_depth = config.depth_range is not None
+        frames = depth_channels(pixels, config.depth_range) if is_depth else pixels
+        shape = config.seen_shape[1:]
+        frames = random_crop(frames, shape, config.crop_area, config.crop_aspect, key)
+        frames = described_depth(frames) if is_depth else self._pixels.normalise(frames)
+        return self._with_mask(tf.ensure_shape(frames, config.seen_shape)[None])
 
     def audio(self, samples, key=None):
         """Returns the inputs of the sound of one clip.
@@ -106,11 +119,15 @@ class AudioVideoPreprocess:
             as `video`, without the axis of the batch.
         """
         config, keys = self.config, tf.random.split(key, 2)
-        inputs = {name: x[0] for name, x in self.video(video[None]).items()}
+        if config.crop_area is None:
+            inputs = self.video(video[None])
+        else:
+            inputs = self._cropped(video, tf.random.fold_in(key, 0))
+        inputs = {name: x[0] for name, x in inputs.items()}
         shift, zoom = config.max_image_shift, config.max_image_zoom
-        inputs["video"] = _moved(
-            inputs["video"], keys[0], (0, shift, shift), (config.max_video_speed_change, zoom, zoom)
-        )
+        shifts = config.max_video_shift, shift, shift
+        zooms = config.max_video_speed_change, zoom, zoom
+        inputs["video"] = _moved(inputs["video"], keys[0], shifts, zooms)
         if config.flips:
             flip = tf.random.stateless_uniform((), keys[1]) < 0.5
             inputs["video"] = tf.where(flip, inputs["video"][:, :, ::-1], inputs["video"])
