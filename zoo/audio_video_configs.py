@@ -65,6 +65,8 @@ class AudioVideoConfig:
             share about their middle; the first and last frame are repeated.
         max_audio_shift: samples; in training a sound that is shorter than the window begins at a
             place up to so far into it, at evaluation in the middle of these places.
+        max_rotation: degrees; in training the series of a sensor of three axes (channels in threes)
+            is turned by at most this angle, as if the sensor had been worn so; 0: off.
         max_gain: in training every channel of the sound is louder or softer by at most this share.
         max_speed_change: in training the sound is played faster or slower by at most this share.
         max_noise: in training, most of the noise that is added to the sound, as a share of its
@@ -118,6 +120,7 @@ class AudioVideoConfig:
     max_video_shift: int = 0
     max_video_speed_change: float = 0.0
     max_audio_shift: int = 0
+    max_rotation: float = 0.0
     max_gain: float = 0.0
     max_speed_change: float = 0.0
     max_noise: float = 0.0
@@ -153,6 +156,9 @@ class AudioVideoConfig:
         for name in ("max_image_zoom", "max_video_speed_change", "max_speed_change", "max_gain"):
             require(self, name, "in [0, 0.5]", 0 <= getattr(self, name) <= 0.5)
         require(self, "max_noise", "at least 0", 0 <= self.max_noise < math.inf)
+        rotation = self.max_rotation
+        turns = rotation == 0 or (0 < rotation <= 180 and self.num_audio_channels % 3 == 0)
+        require(self, "max_rotation", "0, or up to 180 degrees for channels in threes", turns)
         require(self, "mix_up", "in [0, 1]", 0 <= self.mix_up <= 1)
 
     def _check_video(self):

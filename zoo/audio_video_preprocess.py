@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from zoo.audio_augment import vary
+from zoo.audio_augment import turned, vary
 from zoo.audio_features import LogMel, spec_augment
 from zoo.depth import depth_channels, described_depth
 from zoo.image import ImagePreprocess
@@ -147,6 +147,8 @@ class AudioVideoPreprocess:
         samples = vary(
             samples, keys[0], config.max_speed_change, config.max_noise, flips_polarity=False
         )
+        if config.max_rotation:
+            samples = turned(samples, tf.random.fold_in(key, 0), config.max_rotation)
         gains = (1 - config.max_gain, 1 + config.max_gain)
         shape = (config.num_audio_channels,)
         samples *= tf.random.stateless_uniform(shape, keys[2], *gains)
