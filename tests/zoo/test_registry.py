@@ -46,7 +46,7 @@ PARAMETERS = {
     "perceiver_actions_small": 510_417,
     "perceiver_audioset_audio_video": 28_787_139,
     "perceiver_audio_video_digits": 382_802,
-    "perceiver_utd_depth_inertial": 421_563,
+    "perceiver_utd_depth_inertial": 495_747,
 }
 
 
