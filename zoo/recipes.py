@@ -247,7 +247,8 @@ RECIPES = {
         source="chosen; AlphaStar's agents are trained by reinforcement, not by labels",
     ),
     "depth_actions_small": Recipe(
-        epochs=80,
+        epochs=16,
+        passes_per_epoch=5,
         batch_size=16,
         optimizer="muon",
         learning_rate=3e-3,
@@ -284,7 +285,8 @@ RECIPES = {
         "after shorter runs had been tested",
     ),
     "audio_video_actions": Recipe(
-        epochs=80,
+        epochs=15,
+        passes_per_epoch=4,
         batch_size=16,
         optimizer="muon",
         learning_rate=3e-3,
