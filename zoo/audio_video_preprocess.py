@@ -50,7 +50,8 @@ class AudioVideoPreprocess:
         """
         if self.config.depth_range is None:
             return self._with_mask(self._frames.image(video))
-        channels = tf.split(depth_channels(video[..., :1], self.config.depth_range), 2, axis=-1)
+        pixels = self._pixels.with_channels(tf.cast(video, tf.float32))
+        channels = tf.split(depth_channels(pixels, self.config.depth_range), 2, axis=-1)
         frames = tf.concat([self._frames.image(one) for one in channels], axis=-1)
         return self._with_mask(described_depth(255.0 * frames))
 

@@ -31,6 +31,17 @@ def test_depth_of_the_models_size_is_described_as_it_is(random):
     assert DEPTH.seen_shape == (2, 24, 28, 2)
 
 
+def test_a_served_graph_takes_depth_of_any_size_and_as_grey_colours(random):
+    preprocess = AudioVideoPreprocess(DEPTH)
+    spec = tf.TensorSpec((None, None, None, None, None), tf.uint8)
+    graph = tf.function(preprocess.video, input_signature=[spec])
+    frames = random.integers(0, 256, (3, 2, 30, 50, 1), dtype="uint8")
+    expected = preprocess.video(tf.constant(frames))["video"]
+    for channels in (1, 3):
+        video = graph(tf.constant(np.repeat(frames, channels, axis=-1)))["video"]
+        np.testing.assert_allclose(video, expected, atol=1e-4)
+
+
 def test_a_missing_video_of_depth_has_the_shape_of_one_that_is_there():
     preprocess = AudioVideoPreprocess(DEPTH)
     assert preprocess.missing("video", 5)["video"].shape == (5, *DEPTH.seen_shape)

@@ -69,6 +69,17 @@ def test_edges_of_resized_depth_are_no_distances():
     np.testing.assert_allclose(video[..., 1], 0.0, atol=0.12)
 
 
+def test_a_served_graph_takes_depth_of_any_size_and_as_grey_colours(random):
+    preprocess = VideoPreprocess(DEPTH)
+    spec = tf.TensorSpec((None, None, None, None), tf.uint8)
+    graph = tf.function(preprocess, input_signature=[spec])
+    frames = random.integers(0, 256, (7, 20, 31, 1), dtype="uint8")
+    expected = preprocess(tf.constant(frames))["video"]
+    for channels in (1, 3):
+        video = graph(tf.constant(np.repeat(frames, channels, axis=-1)))["video"]
+        np.testing.assert_allclose(video, expected, atol=1e-4)
+
+
 def test_training_windows_hold_depth_as_those_of_evaluation(random):
     preprocess = VideoPreprocess(dataclasses.replace(DEPTH, crop_area=(1, 1), crop_aspect=1.0))
     frames = tf.constant(body(random))
