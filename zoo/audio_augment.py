@@ -1,5 +1,7 @@
 """Sounds as they might have been recorded as well, for training."""
 
+import math
+
 import tensorflow as tf
 
 
@@ -50,3 +52,26 @@ def at_speed(waveform, speed):
     share = places - tf.cast(before, tf.float32)
     share = tf.reshape(share, [-1] + [1] * (len(waveform.shape) - 1))
     return tf.gather(waveform, before) * (1.0 - share) + tf.gather(waveform, after) * share
+
+
+def turned(samples, key, max_rotation):
+    """Returns a sensor's series as if it had been worn turned.
+
+    Args:
+        samples: float32 (n, channels), in threes: x, y, z of a vector, such as an acceleration or
+            a rate of rotation. All vectors are turned alike.
+        key: int32 (2,), which the draws depend on alone.
+        max_rotation: float, degrees; the angle is drawn from 0 to it, about any axis.
+
+    Returns:
+        float32 (n, channels).
+    """
+    axis_key, angle_key = tf.unstack(tf.random.split(key, 2))
+    axis = tf.math.l2_normalize(tf.random.stateless_normal((3,), axis_key))
+    angle = tf.random.stateless_uniform((), angle_key, 0.0, math.radians(max_rotation))
+    vectors = tf.reshape(samples, (-1, samples.shape[-1] // 3, 3))
+    # Rodrigues' formula.
+    along = tf.reduce_sum(vectors * axis, axis=-1, keepdims=True) * axis
+    across = tf.linalg.cross(tf.broadcast_to(axis, tf.shape(vectors)), vectors)
+    rotated = along + (vectors - along) * tf.cos(angle) + across * tf.sin(angle)
+    return tf.reshape(rotated, tf.shape(samples))

@@ -13,6 +13,7 @@ from zoo.audio_video_preprocess import AudioVideoPreprocess, drop_streams
 from zoo.clip_files import list_clips
 from zoo.errors import ZooError
 from zoo.example_pipeline import ExamplePipeline, Split
+from zoo.mix_up import with_mix_up
 from zoo.multimodal import DIGITS
 from zoo.spoken_digits import open_spoken_digits
 
@@ -170,11 +171,16 @@ def _split(config, preprocess, clips):
             inputs = {name: x[0] for name, x in preprocess.video(video[None]).items()}
             inputs |= preprocess.audio(samples)
         inputs["audio_mask"] &= has_audio
-        if training and len(config.streams) == 2:
-            rates = config.video_dropout, config.audio_dropout
-            inputs = drop_streams(inputs, keys[3], *rates)
         targets = tf.reduce_max(tf.one_hot(labels, config.num_classes), axis=0)
         names = [name for stream in config.streams for name in (stream, f"{stream}_mask")]
         return {name: inputs[name] for name in names}, targets
 
-    return Split(clips.num_clips, example)
+    def with_dropped_streams(index, key, training):
+        inputs, targets = mixing(index, key, training)
+        if training and len(config.streams) == 2:
+            rates = config.video_dropout, config.audio_dropout
+            inputs = drop_streams(inputs, tf.random.split(key, 4)[3], *rates)
+        return inputs, targets
+
+    mixing = with_mix_up(example, clips.num_clips, config.mix_up)
+    return Split(clips.num_clips, with_dropped_streams)

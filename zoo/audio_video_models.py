@@ -5,6 +5,7 @@ import math
 import keras
 
 from perceiver_tf.layers.blocks import MLP
+from perceiver_tf.layers.motion import Motion
 from perceiver_tf.layers.space_to_depth import SpaceToDepth
 from perceiver_tf.layers.stream_inputs import StreamInputs
 from perceiver_tf.models.perceiver import perceiver
@@ -19,12 +20,12 @@ def audio_video_model(config, name="audio_video_model"):
 
     Returns:
         functional `keras.Model` from a dict, of each of `config.streams`, to float32 logits
-        `(b, num_classes)`: `video` float32 `(b, *image_shape)` in [0, 1]; `audio` float32
+        `(b, num_classes)`: `video` float32 `(b, *seen_shape)` in [0, 1]; `audio` float32
         `(b, samples, channels)`, or `(b, frames, mels)` of a spectrogram, of about unit scale; and
         their masks, `video_mask` and `audio_mask` bool `(b, rows)`, False for rows that are
         padding, of a missing stream all. See `zoo.audio_video_preprocess.AudioVideoPreprocess`.
     """
-    shapes = {"video": config.image_shape, "audio": config.audio_shape}
+    shapes = {"video": config.seen_shape, "audio": config.audio_shape}
     inputs = {}
     for stream in config.streams:
         inputs[stream] = keras.Input(shapes[stream], name=stream)
@@ -52,7 +53,9 @@ def _adapter(config):
     def adapter(inputs):
         rows = dict(inputs)
         for stream, patch in zip(config.streams, patches, strict=True):
-            rows[stream] = SpaceToDepth(patch, name=f"{stream}_patches")(inputs[stream])
+            if stream == "video" and config.use_motion:
+                rows[stream] = Motion(name="video_motion")(inputs[stream])
+            rows[stream] = SpaceToDepth(patch, name=f"{stream}_patches")(rows[stream])
             if config.patch_widening_factor:
                 mlp = MLP(config.patch_widening_factor, name=f"{stream}_patch_mlp")
                 rows[stream] = mlp(rows[stream])

@@ -4,9 +4,12 @@ import math
 
 import tensorflow as tf
 
-from zoo.audio_augment import vary
+from zoo.audio_augment import turned, vary
 from zoo.audio_features import LogMel, spec_augment
+from zoo.depth import depth_channels, described_depth
+from zoo.image import ImagePreprocess
 from zoo.multimodal_preprocess import ClipPreprocess
+from zoo.video_augment import random_crop
 
 # Where a window's root mean square is below, it is not raised to 1.
 QUIETEST = 1e-3
@@ -28,6 +31,7 @@ class AudioVideoPreprocess:
         self._frames = ClipPreprocess(
             config.image_shape, config.num_audio_samples, config.frame_rate, config.sample_rate
         )
+        self._pixels = ImagePreprocess(config.image_shape[1:], mean=0.0, std=1.0)
         self._log_mel = LogMel(config) if config.representation == "mel" else None
 
     def video(self, video):
@@ -38,20 +42,43 @@ class AudioVideoPreprocess:
                 many as the model takes. Behind fewer the last is repeated, and masked.
 
         Returns:
-            dict of `video` float32 (b, *image_shape) in [0, 1], cut to the model's aspect ratio
-            and resized, and `video_mask` bool (b, rows), False for rows of repeated frames alone.
+            dict of `video` float32 (b, *seen_shape) in [0, 1], for a `depth_range` as
+            `zoo.depth.described_depth` has it, cut to the model's aspect ratio and resized, and
+            `video_mask` bool (b, rows), False for rows of repeated frames alone.
 
         Raises:
             ZooError: as `zoo.multimodal_preprocess.ClipPreprocess.image`, of more frames.
         """
-        config, num_frames = self.config, tf.shape(video)[1]
-        missing = tf.maximum(config.image_shape[0] - num_frames, 0)
-        repeated = tf.repeat(video[:, -1:], missing, axis=1)
-        frames = self._frames.image(tf.concat([video, repeated], axis=1))
-        depth, *sides = config.grids["video"]
-        is_shown = tf.range(depth) * config.image_patch[0] < num_frames
+        num_frames, depth_range = tf.shape(video)[1], self.config.depth_range
+        if depth_range is None:
+            return self._with_mask(self._frames.image(self._lengthened(video)), num_frames)
+        pixels = self._pixels.with_channels(tf.cast(video, tf.float32))
+        channels = self._lengthened(depth_channels(pixels, depth_range))
+        frames = [self._frames.image(one) for one in tf.split(channels, 2, axis=-1)]
+        return self._with_mask(described_depth(255.0 * tf.concat(frames, axis=-1)), num_frames)
+
+    def _lengthened(self, video):
+        """Returns videos (b, n, h, w, c) with the last frame repeated up to the model's number."""
+        missing = tf.maximum(self.config.image_shape[0] - tf.shape(video)[1], 0)
+        return tf.concat([video, tf.repeat(video[:, -1:], missing, axis=1)], axis=1)
+
+    def _with_mask(self, frames, num_frames):
+        """Returns the inputs of described videos, of which so many frames are their own."""
+        depth, *sides = self.config.grids["video"]
+        is_shown = tf.range(depth) * self.config.image_patch[0] < num_frames
         mask = tf.repeat(is_shown, math.prod(sides))
         return {"video": frames, "video_mask": tf.tile(mask[None], [tf.shape(frames)[0], 1])}
+
+    def _cropped(self, video, key):
+        """Returns the inputs of videos, a random part of each as large as the model's frames."""
+        config, pixels = self.config, self._pixels.with_channels(tf.cast(video, tf.float32))
+        is_depth = config.depth_range is not None
+        frames = depth_channels(pixels, config.depth_range) if is_depth else pixels
+        frames, shape = self._lengthened(frames[None])[0], config.seen_shape[1:]
+        frames = random_crop(frames, shape, config.crop_area, config.crop_aspect, key)
+        frames = described_depth(frames) if is_depth else self._pixels.normalise(frames)
+        frames = tf.ensure_shape(frames, config.seen_shape)[None]
+        return self._with_mask(frames, tf.shape(video)[0])
 
     def audio(self, samples, key=None):
         """Returns the inputs of the sound of one clip.
@@ -104,11 +131,15 @@ class AudioVideoPreprocess:
             as `video`, without the axis of the batch.
         """
         config, keys = self.config, tf.random.split(key, 2)
-        inputs = {name: x[0] for name, x in self.video(video[None]).items()}
+        if config.crop_area is None:
+            inputs = self.video(video[None])
+        else:
+            inputs = self._cropped(video, tf.random.fold_in(key, 0))
+        inputs = {name: x[0] for name, x in inputs.items()}
         shift, zoom = config.max_image_shift, config.max_image_zoom
-        inputs["video"] = _moved(
-            inputs["video"], keys[0], (0, shift, shift), (config.max_video_speed_change, zoom, zoom)
-        )
+        shifts = config.max_video_shift, shift, shift
+        zooms = config.max_video_speed_change, zoom, zoom
+        inputs["video"] = _moved(inputs["video"], keys[0], shifts, zooms)
         if config.flips:
             flip = tf.random.stateless_uniform((), keys[1]) < 0.5
             inputs["video"] = tf.where(flip, inputs["video"][:, :, ::-1], inputs["video"])
@@ -128,6 +159,8 @@ class AudioVideoPreprocess:
         samples = vary(
             samples, keys[0], config.max_speed_change, config.max_noise, flips_polarity=False
         )
+        if config.max_rotation:
+            samples = turned(samples, tf.random.fold_in(key, 0), config.max_rotation)
         gains = (1 - config.max_gain, 1 + config.max_gain)
         shape = (config.num_audio_channels,)
         samples *= tf.random.stateless_uniform(shape, keys[2], *gains)
@@ -154,7 +187,7 @@ class AudioVideoPreprocess:
     def missing(self, stream, batch_size):
         """Returns the inputs of a stream that no example of a batch has: nothing to attend to."""
         config = self.config
-        shape = {"video": config.image_shape, "audio": config.audio_shape}[stream]
+        shape = {"video": config.seen_shape, "audio": config.audio_shape}[stream]
         rows = math.prod(config.grids[stream])
         return {
             stream: tf.zeros((batch_size, *shape)),

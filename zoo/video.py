@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from zoo.errors import ZooError
 from zoo.example_pipeline import ExamplePipeline, Split
+from zoo.mix_up import with_mix_up
 from zoo.video_arrays import ArrayVideos, parse_array_spec
 from zoo.video_clips import Videos
 from zoo.video_configs import VideoClassifierConfig
@@ -133,7 +134,8 @@ class VideoPipeline(ExamplePipeline):
             rows = tf.one_hot(tf.concat([shown, [-1]], axis=0), num_classes)
             return inputs, tf.reduce_max(rows, axis=0)
 
-        return Split(len(videos.labels), example)
+        count = len(videos.labels)
+        return Split(count, with_mix_up(example, count, self.config.mix_up))
 
 
 def video_pipeline(config, source_spec, *, skip_corrupt=False):

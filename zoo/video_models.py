@@ -22,7 +22,7 @@ def video_model(config, name="video_model"):
         logits `(b, num_classes)`: the mean over the windows, any number w of them, but for those
         that are padding alone. See `zoo.video_preprocess.VideoPreprocess`.
     """
-    frames = (config.num_frames, *config.frame_shape)
+    frames = (config.num_frames, *config.seen_shape)
     inputs = {
         "video": keras.Input((None, *frames), name="video"),
         "mask": keras.Input((None, config.num_frames), dtype="bool", name="mask"),

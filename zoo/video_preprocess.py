@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from zoo.depth import depth_channels, described_depth
 from zoo.image import PHOTO_CROP, PHOTO_SIDE, ImagePreprocess
 from zoo.video_augment import mirrored, random_crop, recoloured
 
@@ -22,9 +23,10 @@ class VideoPreprocess:
             ones, a tensor (n, ...), and those that are chosen are decoded.
 
     Returns:
-        dict of `video` float32 (w, num_frames, height, width, channels) in [-1, 1], and `mask`
-        bool (w, num_frames), False for padding; w is `num_windows`: if all frames are in one
-        window, the others are masked as a whole.
+        dict of `video` float32 (w, num_frames, height, width, channels) in [-1, 1], for a
+        `depth_range` as `zoo.depth.described_depth` has it, and `mask` bool (w, num_frames), False
+        for padding; w is `num_windows`: if all frames are in one window, the others are masked as
+        a whole.
 
     Example:
 
@@ -58,12 +60,14 @@ class VideoPreprocess:
         used = (numbers == 0) | (count > size)
         mask = (rows < count) & used[:, None]
         rows = tf.reshape(tf.minimum(rows, count - 1), [-1])
-        if decode is None:
-            resized = self._frames.resize(tf.gather(frames, rows))
-        else:  # one by one: all of them before they are resized may be much
+        if decode is not None and self._config.depth_range is None:
+            # One by one: all of them before they are resized may be much.
             resized = of_each(
                 frames, rows, lambda frame: self._frames.resize(decode(frame)), tf.float32
             )
+        else:
+            chosen = tf.gather(frames, rows) if decode is None else of_each(frames, rows, decode)
+            resized = self._resized(chosen)
         return self._described(resized, mask)
 
     def training(self, frames, key, decode=None):
@@ -84,9 +88,9 @@ class VideoPreprocess:
         rows = tf.minimum(rows, count - 1)
         chosen = tf.gather(frames, rows) if decode is None else of_each(frames, rows, decode)
         if config.crop_area is None:
-            chosen = self._frames.resize(chosen)
+            chosen = self._resized(chosen)
         else:
-            chosen = self._frames.with_channels(tf.cast(chosen, tf.float32))
+            chosen = self._channels(chosen)
             shape, area = config.frame_shape, config.crop_area
             chosen = random_crop(chosen, shape, area, config.crop_aspect, keys[1])
         if config.flip:
@@ -121,7 +125,7 @@ class VideoPreprocess:
         config = self._config
         shape = (config.num_windows, config.num_frames)
         return {
-            "video": tf.TensorSpec((*shape, *config.frame_shape)),
+            "video": tf.TensorSpec((*shape, *config.seen_shape)),
             "mask": tf.TensorSpec(shape, tf.bool),
         }
 
@@ -146,9 +150,26 @@ class VideoPreprocess:
 
     def _described(self, frames, mask):
         """Returns the inputs of frames (w * num_frames, ...), float32 0-255."""
-        frames = tf.ensure_shape(frames, (None, *self._config.frame_shape))
-        shape = (-1, self._config.num_frames, *self._config.frame_shape)
-        return {"video": tf.reshape(self._frames.normalise(frames), shape), "mask": mask}
+        seen_shape = self._config.seen_shape
+        frames = tf.ensure_shape(frames, (None, *seen_shape))
+        is_depth = self._config.depth_range is not None
+        frames = described_depth(frames) if is_depth else self._frames.normalise(frames)
+        shape = (-1, self._config.num_frames, *seen_shape)
+        return {"video": tf.reshape(frames, shape), "mask": mask}
+
+    def _channels(self, frames):
+        """Returns frames float32 0-255 (n, h, w, channels that the model sees)."""
+        frames = self._frames.with_channels(tf.cast(frames, tf.float32))
+        depth_range = self._config.depth_range
+        return frames if depth_range is None else depth_channels(frames, depth_range)
+
+    def _resized(self, frames):
+        """Returns frames as `_channels` does, at the model's size."""
+        if self._config.depth_range is None:
+            return self._frames.resize(frames)
+        measured, relative = tf.split(self._channels(frames), 2, axis=-1)
+        channels = [self._frames.resize(measured), self._frames.resize(relative)]
+        return tf.concat(channels, axis=-1)
 
 
 def of_each(frames, rows, function, dtype=tf.uint8):

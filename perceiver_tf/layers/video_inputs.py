@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from perceiver_tf.layers.motion import with_motion
 from perceiver_tf.layers.positions import FourierPositions
 from perceiver_tf.layers.space_to_depth import patch_counts, space_to_depth
 
@@ -61,11 +62,7 @@ class VideoInputs(keras.layers.Layer):
             mask = ops.cast(mask, "bool")
             video = _only_where(mask, video)
         if self.use_motion:
-            moved = video[:, 1:] - video[:, :-1]
-            if mask is not None:
-                moved = _only_where(mask[:, 1:], moved)
-            moved = ops.concatenate([ops.zeros_like(video[:, :1]), moved], axis=1)
-            video = ops.concatenate([video, moved], axis=-1)
+            video = with_motion(video, mask)
         content = space_to_depth(video, self.patch_shape)
         described = {"content": content, "axes": self.positions(content)}
         if mask is not None:

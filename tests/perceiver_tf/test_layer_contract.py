@@ -52,6 +52,7 @@ LAYERS = [
     ("AssembledRows", {"permutation_seed": 3}, (IMAGES,)),
     ("AverageWindows", {}, ((6, 5), (2, 3, 4))),
     ("SpaceToDepth", {"patch_shape": (4, 3)}, (IMAGES,)),
+    ("Motion", {}, (FRAMES,)),
     ("MaskToken", {"num_channels": 9}, (ROWS,)),
     (
         "VideoInputs",

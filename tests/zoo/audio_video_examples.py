@@ -68,7 +68,7 @@ def inputs_of(random, config, batch_size=2):
     """Returns random inputs of a model of both streams, all of whose rows are there."""
     rows = {name: int(np.prod(grid)) for name, grid in config.grids.items()}
     return {
-        "video": random.random((batch_size, *config.image_shape)).astype("float32"),
+        "video": random.random((batch_size, *config.seen_shape)).astype("float32"),
         "video_mask": np.ones((batch_size, rows["video"]), bool),
         "audio": random.normal(size=(batch_size, *config.audio_shape)).astype("float32"),
         "audio_mask": np.ones((batch_size, rows["audio"]), bool),

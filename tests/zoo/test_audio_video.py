@@ -352,7 +352,7 @@ def test_the_actions_of_utd_mhad_are_read():
         "test": 430,
     }
     inputs, _ = next(iter(pipeline.batches("train", 64, training=True)))
-    assert inputs["video"].shape == (64, 16, 32, 32, 1)
+    assert inputs["video"].shape == (64, 16, 24, 24, 2)
     assert 0.3 < np.std(inputs["audio"]) < 3
 
 

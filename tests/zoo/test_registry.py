@@ -42,11 +42,11 @@ PARAMETERS = {
     "perceiver_proteins_small": 53_954,
     "perceiver_io_starcraft_entities": 556_290,
     "perceiver_audioset_video": 28_763_153,
-    "perceiver_depth_actions_small": 432_743,
+    "perceiver_depth_actions_small": 352_769,
     "perceiver_actions_small": 510_417,
     "perceiver_audioset_audio_video": 28_787_139,
     "perceiver_audio_video_digits": 382_802,
-    "perceiver_utd_depth_inertial": 421_563,
+    "perceiver_utd_depth_inertial": 495_747,
 }
 
 
