@@ -101,9 +101,7 @@ def test_grid_of_the_features(overrides, grid):
 def test_features_come_without_a_head_and_inputs_through_an_adapter(random):
     assert build(num_outputs=None).output_shape == (None, 24)
     images = images_of(random)
-    mirrored = botnet(
-        keras.Input((6, 9, 3)), 5, adapter=lambda images: images[:, :, ::-1], **SMALL
-    )
+    mirrored = botnet(keras.Input((6, 9, 3)), 5, adapter=lambda images: images[:, :, ::-1], **SMALL)
     plain = build()
     mirrored.set_weights(plain.get_weights())
     np.testing.assert_allclose(mirrored(images), plain(images[:, :, ::-1]), rtol=1e-5, atol=1e-5)

@@ -95,9 +95,7 @@ def test_order_of_the_places_matters_by_the_positions_alone(random):
     assert np.abs(layer(permuted(grid)) - permuted(layer(grid))).max() > 0.1
     heights, widths, *projections = layer.get_weights()
     layer.set_weights([0 * heights, 0 * widths, *projections])
-    np.testing.assert_allclose(
-        layer(permuted(grid)), permuted(layer(grid)), rtol=1e-4, atol=1e-4
-    )
+    np.testing.assert_allclose(layer(permuted(grid)), permuted(layer(grid)), rtol=1e-4, atol=1e-4)
 
 
 def test_gradients_reach_every_weight(random):
