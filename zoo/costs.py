@@ -127,7 +127,7 @@ def _costs_of_botnet(config, batch_size, recipe):
             parts,
             math.prod(grid),
             batch_size,
-            gradients_meet=recipe.clip_global_norm is not None,
+            has_momentum=recipe.optimizer == "sgd" and recipe.momentum > 0,
             updates_meet=recipe.optimizer == "lamb",
         ),
         optimizer_state=_optimizer_state(recipe, num_weights),

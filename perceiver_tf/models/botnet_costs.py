@@ -59,29 +59,35 @@ def botnet_memory(
     held: int,
     batch_size: int,
     *,
-    gradients_meet: bool,
+    has_momentum: bool,
     updates_meet: bool,
 ) -> Memory:
     """Returns the memory of a batch.
+
+    Unlike those of a Perceiver, gradients of the weights are held until the backward pass has
+    ended: measured without clipping, too.
 
     Args:
         parts: what `botnet_parts` returns.
         held: int, numbers of the inputs of one example.
         batch_size: int.
-        gradients_meet, updates_meet: as in `models.memory.Training`.
+        has_momentum: bool, whether the optimiser is gradient descent with momentum: Keras first
+            makes the part of each update that needs no gradient, so these wait, too.
+        updates_meet: bool, as in `models.memory.Training`.
     """
-    waiting = held + sum(part.kept for part in parts)
-    kept, gradients, peak = waiting, 0, 0
+    num_weights = sum(part.num_weights for part in parts)
+    waiting = kept = held + sum(part.kept for part in parts)
+    made = num_weights * has_momentum
+    peak = 0
     for part in reversed(parts):
-        gradients += part.num_weights
-        peak = max(peak, batch_size * (waiting + part.backward) + gradients)
+        made += part.num_weights
+        peak = max(peak, batch_size * (waiting + part.backward) + made)
         waiting -= part.kept
-        gradients -= 0 if gradients_meet else part.num_weights
-    peak = max(peak, batch_size * waiting + gradients * (1 + updates_meet))
+    peak = max(peak, batch_size * waiting + made + num_weights * updates_meet)
     return Memory(
         forward=FLOAT_BYTES * batch_size * (held + max(part.forward for part in parts)),
         kept=FLOAT_BYTES * batch_size * kept,
-        gradients=FLOAT_BYTES * sum(part.num_weights for part in parts),
+        gradients=FLOAT_BYTES * num_weights,
         training=FLOAT_BYTES * peak,
     )
 

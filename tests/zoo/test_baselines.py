@@ -34,6 +34,12 @@ def test_baseline_depends_on_its_images_and_trains_every_weight(name, images):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_parameters_of_an_entry_are_the_pinned_ones(name):
+    entry = zoo.build(name)
+    assert entry.parameters == entry.config.parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_baseline_sees_the_order_of_pixels_and_a_perceiver_does_not(name, images):
     def change(name, **overrides):
         plain, permuted = (
