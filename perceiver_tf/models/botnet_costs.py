@@ -124,7 +124,9 @@ def _block(config, block, grid, channels):
     else:
         moments.append(shortcut + first + last)
     kept = 2 * first + attention + 2 * last + (2 + block.has_projection) * result
-    backward = max((2 + block.has_projection) * result, result + 2 * scores, 2 * read)
+    # Of weights that are dropped out, those as read are freed before the softmax goes backward.
+    scores_at_work = scores if config.attention_dropout else 2 * scores
+    backward = max((2 + block.has_projection) * result, result + scores_at_work, 2 * read)
     return BoTNetPart(
         num_weights=sum(weights for weights, _ in layers),
         multiply_adds=sum(multiply_adds for _, multiply_adds in layers),
