@@ -142,16 +142,13 @@ def search(
     """
     _check_installed()
     role = role_of(chief, worker, worker_id)
-    console = console or Console()
-    budget = budget or Budget()
-    is_own = hypermodel is None
+    console, budget, is_own = console or Console(), budget or Budget(), hypermodel is None
     if is_own:
-        if name is None:
-            raise ZooError("A search must have the name of a model, or a hypermodel.")
-        hypermodel = PerceiverHyperModel(
+        hypermodel = _hypermodel(
             name,
             data,
             space,
+            budget,
             epochs=epochs,
             overrides=overrides,
             fixed=fixed,
@@ -186,11 +183,6 @@ def search(
         skip_corrupt=skip_corrupt,
         max_trials=max_trials,
     )
-    if is_own:
-        pipeline, _ = hypermodel.data_and_config
-        pipeline.num_examples("train")  # what cannot be read is told before a trial is begun
-    if is_own and budget.bounds:
-        check_admits_something(hypermodel, budget, seed)
     folder = SearchFolder(directory or Path("searches") / (name or "search"))
     settings = settings.claim(folder, waits=role is not None and not role.is_chief)
     oracle = _build_oracle(
@@ -218,6 +210,21 @@ def search(
     trials = folder.trials()
     _raise_if_in_vain(oracle, trials)
     return FinishedSearch(folder.path, objective.name, objective.direction, trials)
+
+
+def _hypermodel(name, data, space, budget, *, seed, **settings):
+    """Returns the hypermodel of a model of the zoo, its data read and its budget checked.
+
+    What cannot be read, and a budget that admits nothing, is told before a folder is made.
+    """
+    if name is None:
+        raise ZooError("A search must have the name of a model, or a hypermodel.")
+    hypermodel = PerceiverHyperModel(name, data, space, seed=seed, **settings)
+    pipeline, _ = hypermodel.data_and_config
+    pipeline.num_examples("train")
+    if budget.bounds:
+        check_admits_something(hypermodel, budget, seed)
+    return hypermodel
 
 
 def check_admits_something(hypermodel, budget, seed=0):

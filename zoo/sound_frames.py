@@ -34,12 +34,12 @@ def read_part(path, frames, start, num_samples, sample_rate):
                 raise ZooError(f"The sound of {path} has {rate} samples a second: not resampled.")
         if frame.sample_rate != rate:
             raise ZooError(f"The sound of {path} changes its samples a second, which is not read.")
-        pieces.append(mono_samples(frame))
+        pieces.append(_channels(frame))
         if frame.time is not None and frame.time >= last:
             break
     if not pieces:
         return np.zeros(0, np.float32)
-    samples = np.concatenate(pieces)
+    samples = _mono(np.concatenate(pieces, axis=1))
     # Whole seconds only are left out: the samples at the new rate stay where they are.
     seconds = max(int(start - begin - AROUND), 0)
     samples = resample_array(samples[seconds * rate :], rate, sample_rate)
@@ -48,18 +48,18 @@ def read_part(path, frames, start, num_samples, sample_rate):
     return np.clip(samples[:num_samples], -1.0, 1.0)
 
 
-def mono_samples(frame):
-    """Returns the mean of all channels of an `av.AudioFrame`: float32 numpy array (n,).
-
-    Whole numbers are brought to [-1, 1].
-    """
+def _channels(frame):
+    """Returns the samples of an `av.AudioFrame`, (channels, n), as they are stored."""
     samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    kind = samples.dtype
-    mono = samples.mean(axis=0, dtype=np.float32) if len(samples) > 1 else samples[0]
-    mono = mono.astype(np.float32)
-    if kind.kind == "f":
-        return mono
-    middle, half = (128, 128) if kind == np.uint8 else (0, -np.iinfo(kind).min)
-    return (mono - np.float32(middle)) / np.float32(half)
+    return samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
+
+
+def _mono(samples):
+    """Returns the mean of all channels, float32 (n,); whole numbers are brought to [-1, 1]."""
+    mono = samples[0].astype(np.float32)
+    for channel in samples[1:]:
+        mono += channel
+    if samples.dtype.kind == "f":
+        return mono / np.float32(len(samples))
+    middle, half = (128, 128) if samples.dtype == np.uint8 else (0, -np.iinfo(samples.dtype).min)
+    return mono / np.float32(len(samples) * half) - np.float32(middle / half)

@@ -37,14 +37,14 @@ class TfdsVideos:
         named = [name for name in _FEATURES if name in found]
         if not named and len(found) != 1:
             raise ZooError(
-                f"A data set of videos must have one feature of type Video, or one that is named "
+                "A data set of videos must have one feature of type Video, or one that is named "
                 f"{' or '.join(_FEATURES)}. Received: {data.name!r} with {', '.join(features)}."
             )
         self._feature = (named or found)[0]
         *_, self._num_channels = features[self._feature].shape
         dtype = features[self._feature].np_dtype
         if dtype != "uint8":
-            raise ZooError(f"Frames must have 8 bits. Received: {dtype.__name__} in {data.name!r}.")
+            raise ZooError(f"Frames must have 8 bits. Received: {dtype} in {data.name!r}.")
         has_labels = LABEL in features and isinstance(features[LABEL], kinds.ClassLabel)
         self.class_names = data.class_names(LABEL) if has_labels else ()
 
@@ -60,10 +60,17 @@ class TfdsVideos:
 
     def stream(self, split, example) -> Stream:
         """Returns the `Stream` of a split whose examples `example` makes."""
-        data, skip = self._data, import_tfds(self.name).decode.SkipDecoding()
+        data, decode = self._data, import_tfds(self.name).decode
+
+        class SkipFrames(decode.SkipDecoding):
+            """Leaves all frames as they are at once, where TFDS's own class loops over them."""
+
+            def decode_batch_example(self, frames):
+                return frames
+
         return Stream(
             data.num_examples(split),
-            lambda: data.dataset(split, {self._feature: skip}),
+            lambda: data.dataset(split, {self._feature: SkipFrames()}),
             example,
             data.shuffle_buffer(split),
         )

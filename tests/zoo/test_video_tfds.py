@@ -1,6 +1,7 @@
 """Videos of TensorFlow Datasets: a stream, decoded where they are used, with labels or without."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from zoo.multimodal import multimodal_pipeline
 from zoo.multimodal import with_classes_of_the_data as clips_with_classes_of_the_data
 from zoo.multimodal_configs import MULTIMODAL_MODELS
 from zoo.video import video_pipeline, with_classes_of_the_data
-from zoo.video_tfds import open_tfds_videos
+from zoo.video_tfds import TfdsVideos, open_tfds_videos
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CONFIG = dataclasses.replace(RATED, num_classes=101)
@@ -232,5 +233,10 @@ def test_what_is_no_data_set_of_labelled_videos_is_an_error(moving_mnist):
     for name in ("mnist", "abstract_reasoning"):
         with pytest.raises(ZooError, match=f"one feature of type Video.*{name}' with .*, "):
             open_tfds_videos(f"tfds:{name}")
+    kinds = pytest.importorskip("tensorflow_datasets").features
+    features = kinds.FeaturesDict({"depth": kinds.Video((None, 4, 4, 1), dtype=np.uint16)})
+    builder = types.SimpleNamespace(info=types.SimpleNamespace(features=features))
+    with pytest.raises(ZooError, match="8 bits. Received: uint16 in 'deep'"):
+        TfdsVideos(types.SimpleNamespace(name="deep", builder=builder))
     with mocked(2), pytest.raises(ZooError, match="3 outputs for the 101 classes"):
         video_pipeline(RATED, "ucf101").num_examples("train")
