@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import reference_botnet
 import tensorflow as tf
 
 from perceiver_tf import BoTNetConfig, botnet, count_parameters, load_model
@@ -72,6 +73,26 @@ def test_a_new_network_is_its_shortcuts(random):
     np.testing.assert_array_equal(model(images), before)
     with_active_blocks(model, random)
     assert np.abs(model(images) - before).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shape"),
+    [
+        ({}, (5, 6, 3)),
+        ({"num_attention_stages": 2, "last_strides": 1}, (3, 4, 3)),
+        ({"num_attention_stages": 0}, (5, 6, 3)),
+    ],
+)
+def test_network_equals_the_reference(random, overrides, shape):
+    model = build(shape=shape, **overrides)
+    for layer in model.layers:
+        layer.set_weights([random.uniform(-0.5, 1, w.shape) for w in layer.get_weights()])
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_variance.assign(random.uniform(1, 2, layer.gamma.shape))
+    images = images_of(random, shape)[:2]
+    expected = reference_botnet.network(model, BoTNetConfig(**SMALL | overrides), images)
+    assert np.abs(expected[0] - expected[1]).max() > 0.1
+    np.testing.assert_allclose(model(images), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_attention_that_halves_the_grid_is_averaged_after_it(random):
