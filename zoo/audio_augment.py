@@ -15,7 +15,7 @@ def vary(waveform, key, max_speed_change, max_noise, flips_polarity):
         flips_polarity: bool. Change the sign of half of the sounds, which nobody hears.
 
     Returns:
-        float32 (n / speed,) or (n / speed, channels), at least 1 sample.
+        float32 (n / speed,) or (n / speed, channels), at least 1 sample; of no sample, none.
     """
     keys = tf.random.split(key, 4)
     if max_speed_change:
@@ -39,10 +39,11 @@ def at_speed(waveform, speed):
         speed: scalar float32, near 1.
 
     Returns:
-        float32 (n / speed,) or (n / speed, channels), rounded, at least 1 sample.
+        float32 (n / speed,) or (n / speed, channels), rounded, at least 1 sample; of none, none.
     """
-    last = tf.shape(waveform)[0] - 1
-    length = tf.maximum(tf.cast(tf.round(tf.cast(last + 1, tf.float32) / speed), tf.int32), 1)
+    count = tf.shape(waveform)[0]
+    last, least = count - 1, tf.minimum(count, 1)
+    length = tf.maximum(tf.cast(tf.round(tf.cast(count, tf.float32) / speed), tf.int32), least)
     places = tf.minimum(tf.range(length, dtype=tf.float32) * speed, tf.cast(last, tf.float32))
     before = tf.cast(places, tf.int32)
     after = tf.minimum(before + 1, last)

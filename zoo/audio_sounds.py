@@ -12,6 +12,7 @@ from zoo.parallel import in_parallel
 
 MEMORY_LIMIT = 2**29
 FILES_AT_ONCE = 16
+BYTES_AT_ONCE = 2**24
 _LOGGER = logging.getLogger("zoo")
 
 
@@ -51,7 +52,7 @@ class Sounds:
         """None where the sounds are kept; else how they are read, see `Split.fetch`.
 
         Several files are read at a time: what TensorFlow takes to call Python is more than what a
-        short sound takes to decode.
+        short sound takes to decode. They are fewer, or one, where sounds are long.
         """
         return None if self._waveforms is not None else self._fetched
 
@@ -88,7 +89,7 @@ class Sounds:
             waveforms = tf.RaggedTensor.from_row_lengths(samples, lengths, validate=False)
             return places, (indices, waveforms, problems)
 
-        chunks = numbers.batch(FILES_AT_ONCE)
+        chunks = numbers.batch(self._files_at_once)
         return chunks.map(read, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
 
     def _read_all_of(self, indices):
@@ -121,6 +122,8 @@ class Sounds:
                 continue
             good.append(self.sounds[number])
             self.num_bytes += waveform.nbytes
+            fitting = BYTES_AT_ONCE * len(good) // max(self.num_bytes, 1)
+            self._files_at_once = min(max(fitting, 1), FILES_AT_ONCE)
             if self.num_bytes <= MEMORY_LIMIT:
                 pieces.append(waveform)
             elif not self._skip_corrupt:

@@ -61,7 +61,7 @@ def read_clip(
     if not path.is_file():
         raise ZooError(f"There is no file {path}.")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="ignore") as container:
             wants_sound = num_samples is not None
             _check_streams(path, container, wants_sound and not may_be_silent)
             frames = _Frames(container, wants_sound and len(container.streams.audio) > 0)
@@ -196,6 +196,8 @@ class _Frames:
 def _check_streams(path, container, wants_sound):
     if not container.streams.video:
         raise ZooError(f"{path} has no video track.")
+    if container.streams.video[0].codec_context is None:
+        raise ZooError(f"{path} has a video track that PyAV has no decoder for.")
     if wants_sound and not container.streams.audio:
         raise ZooError(f"{path} has no sound track, and the model reads video with sound.")
 

@@ -17,7 +17,7 @@ from zoo.clip_reading import read_clips
 from zoo.errors import ZooError
 from zoo.frame_scaler import import_av
 from zoo.image_configs import ImageClassifierConfig
-from zoo.image_folder import FolderSource, decode_image, decoded_until_corrupt
+from zoo.image_folder import FolderSource, decode_image, decoded_examples, read_equal
 from zoo.multimodal_configs import MultimodalAutoencoderConfig
 from zoo.point_cloud_configs import PointCloudClassifierConfig
 from zoo.point_cloud_files import MESH_SUFFIXES, read_points
@@ -41,7 +41,7 @@ class Decoders:
             callable that reads and decodes these files by the library and throws the outcome away.
         own: callable from numbers of files to a callable that does the same as the pipeline does
             when it first reads them, up to examples before augmentation: in mono, resampled,
-            sampled, cut; sounds and videos that fit into memory are kept, as by the pipeline.
+            sampled, cut; what fits into memory is kept, as by the pipeline.
         streams: whether the pipeline decodes anew in every epoch what does not fit into memory;
             otherwise it always decodes once.
     """
@@ -84,7 +84,8 @@ def decoders_of(config, pipeline) -> Decoders:
 def _images(config, pipeline):
     if not isinstance(pipeline.source, FolderSource):
         return None
-    paths = np.array(pipeline.source.files("train")[0])
+    paths, labels = pipeline.source.files("train")
+    paths = np.array(paths)
 
     def bare(numbers, num_threads):
         decoded = tf.data.Dataset.from_tensor_slices(paths[numbers]).map(
@@ -93,7 +94,10 @@ def _images(config, pipeline):
         return _iterating(decoded.prefetch(num_threads), len(numbers))
 
     def own(numbers):
-        return _iterating(decoded_until_corrupt(tf.constant(paths[numbers])), len(numbers))
+        chosen = list(paths[numbers])
+        if pipeline.source.arrays("train") is not None:
+            return lambda: read_equal(chosen)
+        return _iterating(decoded_examples((chosen, labels[numbers])), len(numbers))
 
     return Decoders("tf.io.decode_image", len(paths), bare, own, True)
 
@@ -163,7 +167,7 @@ def _clips(config, pipeline):
 
     def decode_one(number):
         unfinished = {"video", "audio"}
-        with av.open(str(paths[number])) as container:
+        with av.open(str(paths[number]), metadata_errors="ignore") as container:
             container.streams.video[0].codec_context.thread_count = 1
             for frame in container.decode(video=0, audio=0):
                 if frame.time is not None and frame.time >= num_frames / config.frame_rate:
@@ -186,7 +190,7 @@ def _videos(config, pipeline):
     files = list_videos(source, config.num_classes)[0]["train"]
 
     def decode_one(number):
-        with av.open(files[number].path) as container:
+        with av.open(files[number].path, metadata_errors="ignore") as container:
             container.streams.video[0].codec_context.thread_count = 1
             for _ in container.decode(video=0):
                 pass

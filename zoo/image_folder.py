@@ -14,6 +14,7 @@ from zoo.pipeline import require_readable, unreadable_file
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 MEMORY_LIMIT = 256 * 2**20
 FILES_AT_ONCE = 16
+IMAGES_AT_ONCE = 256
 
 
 def decode_image(encoded):
@@ -81,15 +82,7 @@ class FolderSource(ImageSource):
         if self._arrays[split] is not None:
             return array_examples(self._arrays[split], shuffle_key, share)
 
-        paths, labels = self._files[split]
-        paths = _as_tensor(paths)
-
-        def to_example(row, decoded):
-            found, image = decoded
-            require_readable(row == found, tf.gather(paths, row))
-            return {"image": image, "label": tf.gather(labels, row)}
-
-        return decoded_until_corrupt(paths, shuffle_key, share).map(to_example)
+        return decoded_examples(self._files[split], shuffle_key, share)
 
     def _read(self, split):
         """Keeps the split in memory if it fits, and leaves out corrupt files if asked to."""
@@ -97,28 +90,85 @@ class FolderSource(ImageSource):
         if split in self._arrays:
             return
         paths, labels = self._files[split]
-        images, is_good = [], np.ones(len(paths), bool)
-        read = decoded_files if self._skip_corrupt else decoded_until_corrupt
+        is_good = np.ones(len(paths), bool)
         with tf.init_scope():
-            for row, (found, image) in read(_as_tensor(paths)).as_numpy_iterator():
-                is_good[row] = row == found
-                if not is_good[row] and not self._skip_corrupt:
-                    raise unreadable_file(paths[row])
-                if images is not None and is_good[row]:
-                    images.append(image)
-                    if not _fit_together(images, len(paths)):
-                        images = None
-                if images is None and not self._skip_corrupt:
-                    break
+            images = read_equal(paths)
+            if images is None:
+                images = self._read_one_by_one(paths, is_good)
         if not is_good.any():
             raise ZooError(f"None of the {len(paths)} files in {self.name} ({split}) is readable.")
         bad = tuple(path for path, good in zip(paths, is_good, strict=True) if not good)
         self.skipped_files += bad
         paths = [path for path, good in zip(paths, is_good, strict=True) if good]
         self._files[split] = paths, labels[is_good]
-        self._arrays[split] = (
-            None if images is None else in_main_memory(np.stack(images), labels[is_good])
-        )
+        self._arrays[split] = None if images is None else in_main_memory(images, labels[is_good])
+
+    def _read_one_by_one(self, paths, is_good):
+        """Returns images as `read_equal`, without those that are not readable if these are skipped.
+
+        What is not readable is marked in `is_good`, bool (n,), or told.
+        """
+        images = []
+        read = decoded_files if self._skip_corrupt else decoded_until_corrupt
+        for row, (found, image) in read(_as_tensor(paths)).as_numpy_iterator():
+            is_good[row] = row == found
+            if not is_good[row] and not self._skip_corrupt:
+                raise unreadable_file(paths[row])
+            if images is not None and is_good[row]:
+                images.append(image)
+                if not _fit_together(images, len(paths)):
+                    images = None
+            if images is None and not self._skip_corrupt:
+                break
+        return np.stack(images) if images else None
+
+
+def read_equal(paths):
+    """Returns the images of files that all are readable and of one size, if they fit into memory.
+
+    Args:
+        paths: list of str.
+
+    Returns:
+        uint8 (n, height, width, channels), or None: one of this does not hold.
+    """
+    images, num_read = None, 0
+    rows = decoded_until_corrupt(_as_tensor(paths)).batch(IMAGES_AT_ONCE)
+    try:
+        for row, (found, part) in rows.as_numpy_iterator():
+            if images is None:
+                if part[0].nbytes * len(paths) > MEMORY_LIMIT:
+                    return None
+                images = np.empty((len(paths), *part.shape[1:]), np.uint8)
+            if (row != found).any() or part.shape[1:] != images.shape[1:]:
+                return None
+            images[num_read : num_read + len(part)] = part
+            num_read += len(part)
+    except tf.errors.InvalidArgumentError:  # images of several sizes make no batch
+        return None
+    return images
+
+
+def decoded_examples(files, shuffle_key=None, share=WHOLE):
+    """Returns a dataset of dicts `image` and `label` of files, in parallel and in order.
+
+    It ends at the first file that is not readable with an error that `zoo.pipeline.data_error`
+    understands.
+
+    Args:
+        files: (list of paths, int64 numpy array of their labels).
+        shuffle_key, share: see `decoded_until_corrupt`.
+    """
+    paths = _as_tensor(files[0])
+    with tf.init_scope(), tf.device("CPU:0"):
+        labels = tf.constant(files[1], tf.int64)
+
+    def to_example(row, decoded):
+        found, image = decoded
+        require_readable(row == found, tf.gather(paths, row))
+        return {"image": image, "label": tf.gather(labels, row)}
+
+    return decoded_until_corrupt(paths, shuffle_key, share).map(to_example)
 
 
 def decoded_until_corrupt(paths, shuffle_key=None, share=WHOLE):

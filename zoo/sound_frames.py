@@ -7,10 +7,13 @@ from zoo.errors import ZooError
 
 # What is read before and behind a part, in seconds: what the filters of resampling reach at 1 kHz.
 AROUND = 0.03
+# Seconds between two frames, from which on there is silence: clocks are not more exact than that.
+GAP = 0.05
+UINT8_MIDDLE = 128
 
 
 def read_part(path, frames, start, num_samples, sample_rate):
-    """Returns samples from a time stamp on, silence before the sound begins.
+    """Returns samples from a time stamp on, silence before the sound begins and where it pauses.
 
     Args:
         path: of the file, for errors.
@@ -24,9 +27,9 @@ def read_part(path, frames, start, num_samples, sample_rate):
         before, 0 where there is none from `start` on.
 
     Raises:
-        ZooError: if the sound changes its rate, or has one that is not resampled.
+        ZooError: if the sound changes its rate or channels, or has a rate that is not resampled.
     """
-    pieces, rate, last = [], None, start + num_samples / sample_rate + AROUND
+    pieces, length, rate, last = [], 0, None, start + num_samples / sample_rate + AROUND
     for frame in frames:
         if rate is None:
             rate, begin = frame.sample_rate, frame.time or 0.0
@@ -34,7 +37,16 @@ def read_part(path, frames, start, num_samples, sample_rate):
                 raise ZooError(f"The sound of {path} has {rate} samples a second: not resampled.")
         if frame.sample_rate != rate:
             raise ZooError(f"The sound of {path} changes its samples a second, which is not read.")
-        pieces.append(_channels(frame))
+        samples = _channels(frame)
+        if pieces and len(samples) != len(pieces[0]):
+            raise ZooError(f"The sound of {path} changes its channels, which is not read.")
+        if frame.time is not None:
+            missing = round((min(frame.time, last) - begin) * rate) - length
+            if missing > GAP * rate:
+                pieces.append(_silence(samples, missing))
+                length += missing
+        pieces.append(samples)
+        length += samples.shape[1]
         if frame.time is not None and frame.time >= last:
             break
     if not pieces:
@@ -54,6 +66,12 @@ def _channels(frame):
     return samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
 
 
+def _silence(samples, count):
+    """Returns so many silent samples, (channels, count), of the form of others."""
+    middle = UINT8_MIDDLE if samples.dtype == np.uint8 else 0
+    return np.full((len(samples), count), middle, samples.dtype)
+
+
 def _mono(samples):
     """Returns the mean of all channels, float32 (n,); whole numbers are brought to [-1, 1]."""
     mono = samples[0].astype(np.float32)
@@ -61,5 +79,6 @@ def _mono(samples):
         mono += channel
     if samples.dtype.kind == "f":
         return mono / np.float32(len(samples))
-    middle, half = (128, 128) if samples.dtype == np.uint8 else (0, -np.iinfo(samples.dtype).min)
-    return mono / np.float32(len(samples) * half) - np.float32(middle / half)
+    if samples.dtype == np.uint8:
+        return mono / np.float32(len(samples) * UINT8_MIDDLE) - np.float32(1.0)
+    return mono / np.float32(-np.iinfo(samples.dtype).min * len(samples))

@@ -106,8 +106,8 @@ class _HeldOutSource(ImageSource):
         }
 
     @property
-    def skipped(self):
-        return self._source.skipped
+    def skipped_files(self):
+        return self._source.skipped_files
 
     def num_examples(self, split):
         if split in self._arrays:

@@ -81,6 +81,8 @@ def _opened(av, path, num_threads):
         if not container.streams.video:
             raise unreadable(path, "it has no video track")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise unreadable(path, "PyAV has no decoder for it")
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = num_threads
         yield container, stream

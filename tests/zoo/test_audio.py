@@ -12,6 +12,7 @@ from zoo import audio_sounds
 from zoo.audio import AudioPipeline, audio_pipeline, with_classes_of_the_data
 from zoo.errors import ZooError
 from zoo.fit import data_errors_named
+from zoo.manifests import LabelledFile
 
 
 def write(path, samples, rate=1000):
@@ -80,6 +81,24 @@ def test_sounds_that_do_not_fit_into_memory_are_the_same(folder, monkeypatch):
     streamed = batch(audio_pipeline(CONFIG, folder), "test")
     for one, other in zip(kept, streamed, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize(("num_samples", "at_once"), [(400, 16), (900_000, 4)])
+def test_long_sounds_are_not_read_many_at_a_time(tmp_path, monkeypatch, num_samples, at_once):
+    monkeypatch.setattr(audio_sounds, "MEMORY_LIMIT", 1000)
+    write(tmp_path / "a.wav", np.zeros(num_samples))
+    sounds = audio_sounds.Sounds([LabelledFile(str(tmp_path / "a.wav"), (0,))] * 40, 1000)
+    sizes = []
+
+    def read_none(numbers):
+        count = len(numbers)
+        sizes.append(count)
+        return np.zeros(0, "float32"), np.zeros(count, "int64"), np.full(count, b"", object)
+
+    monkeypatch.setattr(sounds, "_read_all_of", read_none)
+    places = tf.data.Dataset.range(40)
+    assert len(list(sounds.fetch(tf.data.Dataset.zip((places, places))))) == 40
+    assert max(sizes) == at_once
 
 
 def test_a_tagger_gets_all_labels_of_a_sound(tmp_path, random):

@@ -106,6 +106,7 @@ def test_speed_interpolates():
     slow = at_speed(sound, tf.constant(0.5)).numpy()
     np.testing.assert_allclose(slow, np.minimum(np.arange(22) / 2, 10))
     assert at_speed(tf.constant([3.0]), tf.constant(1.5)).numpy().tolist() == [3.0]
+    assert at_speed(tf.zeros((0, 1)), tf.constant(0.5)).shape == (0, 1)
 
 
 def test_changes_are_as_large_as_asked_for(random):

@@ -69,7 +69,8 @@ def raw_clip(random, lengths=(4000, 3000)):
 
 def test_a_clip_without_sound_is_masked_and_counted(folder, caplog):
     with caplog.at_level(logging.WARNING, logger="zoo"):
-        config = dataclasses.replace(CLIP, num_classes=2, video_dropout=0.99)
+        changes = {"video_dropout": 0.99, "max_speed_change": 0.15, "max_noise": 0.1}
+        config = dataclasses.replace(CLIP, num_classes=2, **changes)
         pipeline = audio_video_pipeline(config, folder)
         assert pipeline.num_examples("train") == 3
     assert "1 of 3 clips have no sound track: their sound is masked" in caplog.text

@@ -2,6 +2,8 @@
 
 import builtins
 import pathlib
+import re
+import struct
 
 import numpy as np
 import pytest
@@ -95,8 +97,45 @@ def test_files_that_are_no_clips_are_named(clip_file, tmp_path):
     cut.write_bytes(clip_file.read_bytes()[:500])
     with pytest.raises(ZooError, match="cut.mp4 cannot be read as a clip"):
         read_clip(cut, **FORM)
+    unknown = tmp_path / "unknown.mp4"
+    unknown.write_bytes(re.sub(b"avc1|mp4v", b"xxxx", clip_file.read_bytes()))
+    with pytest.raises(ZooError, match="unknown.mp4 has a video track that PyAV has no decoder"):
+        read_clip(unknown, **FORM)
     with pytest.raises(ValueError, match="`video` must be"):
         write_clip(tmp_path / "x.mp4", np.zeros((2, 3), "uint8"), 10.0)
+
+
+@pytest.mark.parametrize(
+    ("turns", "matrix"),
+    [(1, (0, -1, 1, 0)), (2, (-1, 0, 0, -1)), (3, (0, 1, -1, 0))],
+)
+def test_frames_are_turned_as_the_file_says(tmp_path, turns, matrix):
+    video = np.zeros((4, 32, 48, 3), "uint8")
+    video[:, :16], video[:, :, :16] = 200, 100
+    path = write_clip(tmp_path / "a.mp4", video, 5.0)
+    content = path.read_bytes()
+    upright = struct.pack(">9i", 2**16, 0, 0, 0, 2**16, 0, 0, 0, 2**30)
+    a, b, c, d = (2**16 * number for number in matrix)
+    place = content.index(upright, content.index(b"tkhd"))  # of the track, behind the movie's
+    turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 2**30)
+    path.write_bytes(content[:place] + turned + content[place + len(turned) :])
+    expected = np.rot90(video[0], turns).astype(int)
+    found, _ = read_clip(path, num_frames=4, frame_rate=5.0, side=expected.shape[:2])
+    np.testing.assert_allclose(found[0].astype(int), expected, atol=60)
+    assert np.abs(found - expected).mean() < 4
+
+
+def test_titles_in_another_encoding_do_not_matter(tmp_path):
+    path = tmp_path / "a.avi"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "caf##"
+        stream = container.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 24, 16, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((16, 24, 3), 90, "uint8"), format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode()])
+    path.write_bytes(path.read_bytes().replace(b"caf##", b"caf\xe9\xe9"))
+    video, _ = read_clip(path, **{**FORM, "num_frames": 1})
+    np.testing.assert_allclose(video.mean(), 90, atol=4)
 
 
 def test_without_pyav_the_error_says_what_to_install(clip_file, monkeypatch):

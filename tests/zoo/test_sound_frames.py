@@ -59,6 +59,22 @@ def test_a_part_begins_where_it_is_asked_for(random):
     assert read_part("a.mp4", [], 0.0, 900, RATE).shape == (0,)
 
 
+@pytest.mark.parametrize(
+    ("form", "dtype", "loud"), [("fltp", np.float32, 0.5), ("u8", np.uint8, 192)]
+)
+def test_a_pause_of_the_sound_is_silence(form, dtype, loud):
+    sound = np.full((2, 4000), loud, dtype)
+    parts = [*frames(sound, form), *frames(sound, form, start=1.5), *frames(sound, form, start=9.0)]
+    found = read_part("a.mp4", parts, 0.0, 3 * RATE, RATE)
+    expected = np.zeros(3 * RATE)
+    expected[:4000], expected[12000:16000] = 0.5, 0.5
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    # Clocks that jump a little are no pause.
+    near = [*frames(sound, form), *frames(sound, form, start=0.52)]
+    found = read_part("a.mp4", near, 0.0, 3 * RATE, RATE)
+    np.testing.assert_allclose(found, np.full(8000, 0.5), atol=1e-6)
+
+
 def test_what_lies_before_a_part_does_not_change_where_it_is_at_another_rate():
     times = np.arange(4 * 16000) / 16000
     tone = 0.5 * np.sin(2 * np.pi * 300 * times)[None].astype("float32")
@@ -67,10 +83,13 @@ def test_what_lies_before_a_part_does_not_change_where_it_is_at_another_rate():
     np.testing.assert_allclose(part, expected, atol=1e-3)
 
 
-def test_rates_that_change_or_do_not_fit_are_told(random):
+def test_rates_and_channels_that_change_or_do_not_fit_are_told(random):
     values = random.uniform(-1, 1, (1, 1000)).astype("float32")
     both = [*frames(values), *frames(values, rate=16000)]
     with pytest.raises(ZooError, match=r"sound of a.mp4 changes its samples a second"):
+        read_part("a.mp4", both, 0.0, 9000, RATE)
+    both = [*frames(values), *frames(np.repeat(values, 2, axis=0), start=0.125)]
+    with pytest.raises(ZooError, match=r"sound of a.mp4 changes its channels"):
         read_part("a.mp4", both, 0.0, 9000, RATE)
     with pytest.raises(ZooError, match=r"a.mp4 has 44101 samples a second: not resampled"):
         read_part("a.mp4", frames(values, rate=44101), 0.0, 9000, RATE)

@@ -37,6 +37,12 @@ def test_images_are_held_out_once_and_for_good():
     assert split.num_examples("train") == 16 and split.num_examples("test") == 3
 
 
+def test_images_that_were_left_out_are_still_told():
+    pipeline = image_pipeline({"train": (0, 20)})
+    pipeline.source.skipped_files = ("a.png",)
+    assert with_validation_split(pipeline).skipped == ("a.png",)
+
+
 def test_a_validation_split_of_the_data_stays():
     pipeline = image_pipeline({"train": (0, 5), "validation": (50, 2), "test": (100, 3)})
     assert with_validation_split(pipeline) is pipeline
@@ -54,6 +60,23 @@ def test_examples_of_any_kind_are_held_out():
     }
     assert len(found["validation"]) == 3
     assert sorted(found["train"] + found["validation"]) == list(range(10))
+
+
+def test_examples_that_are_fetched_are_held_out():
+    def fetch(numbers):
+        return numbers.batch(3).map(lambda place, number: (place, 100 + number)).unbatch()
+
+    def example(fetched, key, training):
+        return tf.cast(fetched, tf.float32), tf.constant(training)
+
+    pipeline = ExamplePipeline("numbers", lambda: {"train": Split(10, example, fetch)}, None)
+    split = with_validation_split(pipeline, 0.3)
+    found = {
+        name: [int(n) for batch, _ in split.batches(name, 4, training=True) for n in batch]
+        for name in split.splits
+    }
+    assert len(found["validation"]) == 3
+    assert sorted(found["train"] + found["validation"]) == list(range(100, 110))
 
 
 def test_examples_of_a_stream_are_held_out():

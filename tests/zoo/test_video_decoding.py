@@ -4,6 +4,7 @@ import fractions
 import functools
 import io
 import pathlib
+import re
 import struct
 
 import numpy as np
@@ -160,6 +161,9 @@ def test_what_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ZooError, match="Cannot read the video .*half.mp4: "):
         read(tmp_path / "half.mp4")
     (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "unknown.mp4").write_bytes(re.sub(b"avc1|mp4v", b"xxxx", whole))
+    with pytest.raises(ZooError, match="unknown.mp4: PyAV has no decoder for it"):
+        read(tmp_path / "unknown.mp4")
     with pytest.raises(ZooError, match="Cannot read the video .*empty.mp4: "):
         read(tmp_path / "empty.mp4")
 
