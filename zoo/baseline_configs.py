@@ -1,4 +1,4 @@
-"""Other networks to hold a Perceiver against on the same images: a ResNet and a ViT.
+"""Other networks to hold a Perceiver against on the same images: a ResNet, a ViT, BoTNets.
 
 This module loads neither Keras nor TensorFlow, so that listing the models is instant.
 """
@@ -6,6 +6,7 @@ This module loads neither Keras nor TensorFlow, so that listing the models is in
 import math
 from dataclasses import dataclass
 
+from perceiver_tf.models.configs import BoTNetConfig
 from zoo.image_configs import PERMUTATIONS
 
 
@@ -52,7 +53,7 @@ class BaselineConfig:
     Attributes:
         summary, source, parameters, image_shape, num_classes, dataset, recipe: as of
             `zoo.image_configs.ImageClassifierConfig`.
-        architecture: `ResNetConfig` or `ViTConfig`.
+        architecture: `ResNetConfig`, `ViTConfig` or `BoTNetConfig`.
         num_frequency_bands: int, bands per axis of the position features; 0: colours alone.
         permutation: "none", or "rows": pixels and their positions are moved by one fixed random
             permutation.
@@ -62,7 +63,7 @@ class BaselineConfig:
     summary: str
     source: str
     parameters: int
-    architecture: ResNetConfig | ViTConfig
+    architecture: ResNetConfig | ViTConfig | BoTNetConfig
     image_shape: tuple[int, int, int] = (32, 32, 3)
     num_classes: int = 10
     num_frequency_bands: int = 0
@@ -107,5 +108,26 @@ BASELINE_MODELS = {
         source="arXiv:2010.11929, sized for small images",
         parameters=460_714,
         architecture=ViTConfig(),
+    ),
+    "baseline_botnet_small": BaselineConfig(
+        summary="A small Bottleneck Transformer, to compare with",
+        source="arXiv:2101.11605, sized for small images",
+        parameters=150_362,
+        architecture=BoTNetConfig(
+            stem="small_images",
+            stem_channels=16,
+            bottleneck_channels=(16, 32, 64),
+            num_blocks_per_stage=(1, 1, 2),
+        ),
+    ),
+    "botnet_50": BaselineConfig(
+        summary="BoTNet-50, a ResNet-50 that attends in its last stage",
+        source="arXiv:2101.11605 table 1 (20.8 million, as here); 13,568 of them are positions",
+        parameters=20_852_008,
+        architecture=BoTNetConfig(),
+        image_shape=(224, 224, 3),
+        num_classes=1000,
+        dataset="imagenet2012",
+        recipe="imagenet_resnet",
     ),
 }

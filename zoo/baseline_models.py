@@ -1,4 +1,4 @@
-"""From the configuration of a baseline to its model, made of Keras's own layers."""
+"""From the configuration of a baseline to its model."""
 
 import keras
 from keras import layers
@@ -6,6 +6,8 @@ from keras import layers
 from perceiver_tf.layers.assembled_rows import AssembledRows
 from perceiver_tf.layers.inputs import FourierInputs
 from perceiver_tf.layers.positions import LearnedPositions
+from perceiver_tf.models.botnet import botnet
+from perceiver_tf.models.configs import BoTNetConfig
 from zoo.baseline_configs import ResNetConfig
 
 
@@ -21,6 +23,14 @@ def baseline_classifier(config, name="baseline"):
         normalised as the pipeline's `preprocess` does, to float32 logits `(b, num_classes)`.
     """
     images = keras.Input(config.image_shape, name="images")
+    if isinstance(config.architecture, BoTNetConfig):
+        return botnet(
+            images,
+            config.num_classes,
+            config.architecture,
+            adapter=lambda images: _with_positions(images, config),
+            name=name,
+        )
     is_resnet = isinstance(config.architecture, ResNetConfig)
     features = (_resnet if is_resnet else _vit)(_with_positions(images, config), config)
     logits = layers.Dense(config.num_classes, name="logits", dtype="float32")(features)

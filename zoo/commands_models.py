@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.configs import MODELS, configuration
-from zoo.costs import Costs, costs, has_costs
+from zoo.costs import PREDICTED, Costs, costs, has_costs
 from zoo.recipes import RECIPES
 from zoo.terminal import add_command, console, write_json
 
@@ -93,7 +93,7 @@ def info_command(args: argparse.Namespace) -> None:
     if model_costs:
         out.print(_costs_table(model_costs, args.batch_size, args.training))
     else:
-        out.print("Costs are predicted for models of images, point clouds and text only.")
+        out.print(PREDICTED)
     report = {"name": args.name, **dataclasses.asdict(config)}
     report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
     if model_costs:
@@ -108,7 +108,7 @@ def _costs_table(model_costs: Costs, batch_size: int, training: bool) -> Table:
     rows = {
         "multiply-adds per example": f"{_in_words(model_costs.multiply_adds)}, as executed",
         "all attention dense": _in_words(model_costs.dense_multiply_adds),
-        "implementations": ran,
+        "implementations": ran or "each attention dense",
         "forward pass": f"{_mebibytes(memory.forward)} above the weights, at its peak",
     }
     if training:

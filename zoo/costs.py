@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from perceiver_tf.layers.reading import Rows
 from perceiver_tf.models import memory
-from perceiver_tf.models.configs import PerceiverIOConfig
+from perceiver_tf.models.botnet_costs import botnet_memory, botnet_parts
+from perceiver_tf.models.configs import BoTNetConfig, PerceiverIOConfig
 from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from zoo.errors import ZooError
@@ -21,6 +22,7 @@ from zoo.text_configs import MaskedLanguageConfig, TextConfig
 
 _LEARNED_CHANNELS = 256  # of content and of positions, before and after their projections
 _STEM_CHANNELS, _STEM_KERNEL = 64, 7
+PREDICTED = "Costs are predicted for BoTNets, and Perceivers of images, point clouds and text only."
 _STATES = {"adamw": 2, "adam": 2, "lamb": 2, "muon": 1, "sgd": 1}
 
 
@@ -71,16 +73,17 @@ class _Surroundings:
 
 
 def has_costs(config) -> bool:
-    """Returns whether `costs` knows models of this kind: of images, of point clouds, of text."""
-    return isinstance(config, ImageClassifierConfig | PointCloudClassifierConfig | TextConfig)
+    """Returns whether `costs` knows models of this kind: see `PREDICTED`."""
+    kinds = ImageClassifierConfig | PointCloudClassifierConfig | TextConfig
+    return isinstance(config, kinds) or isinstance(config.architecture, BoTNetConfig)
 
 
 def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     """Returns what the model of a configuration costs.
 
     Args:
-        config: an `ImageClassifierConfig`, a `PointCloudClassifierConfig` or the configuration
-            of a model of text; examples are as long as the pipeline's.
+        config: an `ImageClassifierConfig`, a `PointCloudClassifierConfig`, the configuration
+            of a model of text, whose examples are as long as the pipeline's, or that of a BoTNet.
         batch_size: int > 0, examples per forward pass or training step.
         recipe: how it is trained; the configuration's own by default.
 
@@ -90,9 +93,10 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     if batch_size < 1:
         raise ZooError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}.")
     recipe = recipe or RECIPES[config.recipe]
+    if isinstance(config.architecture, BoTNetConfig):
+        return _costs_of_botnet(config, batch_size, recipe)
     around = _surroundings(config, batch_size)
     blocks = model_blocks(config.architecture, around.rows, around.queries)
-    states = _STATES[recipe.optimizer] + (recipe.ema is not None)
     return Costs(
         parameters=_num_weights(blocks, around),
         multiply_adds=around.multiply_adds + sum(block.multiply_adds for block in blocks),
@@ -102,8 +106,37 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
             block.name: block.reading.chosen for block in blocks if not block.is_self_attend
         },
         memory=_memory(config, recipe, around, blocks, batch_size),
-        optimizer_state=FLOAT_BYTES * states * _num_weights(blocks, around),
+        optimizer_state=_optimizer_state(recipe, _num_weights(blocks, around)),
     )
+
+
+def _costs_of_botnet(config, batch_size, recipe):
+    height, width, channels = config.image_shape
+    if config.num_frequency_bands:
+        channels += 2 * (2 * config.num_frequency_bands + 1)
+    grid = (height, width, channels)
+    parts = botnet_parts(config.architecture, grid, config.num_classes)
+    num_weights = sum(part.num_weights for part in parts)
+    multiply_adds = sum(part.multiply_adds for part in parts)
+    return Costs(
+        parameters=num_weights,
+        multiply_adds=multiply_adds,
+        dense_multiply_adds=multiply_adds,
+        implementations={},
+        memory=botnet_memory(
+            parts,
+            math.prod(grid),
+            batch_size,
+            has_momentum=recipe.optimizer == "sgd" and recipe.momentum > 0,
+            updates_meet=recipe.optimizer == "lamb",
+        ),
+        optimizer_state=_optimizer_state(recipe, num_weights),
+    )
+
+
+def _optimizer_state(recipe, num_weights):
+    states = _STATES[recipe.optimizer] + (recipe.ema is not None)
+    return FLOAT_BYTES * states * num_weights
 
 
 def rows_of(config) -> Rows:
@@ -133,8 +166,8 @@ def _surroundings(config, batch_size):
     if isinstance(config, TextConfig):
         return _around_text(config)
     raise ZooError(
-        "Costs are predicted for models of images, point clouds and text only. "
-        f"Received: a {type(config).__name__}."
+        f"{PREDICTED} Received: a {type(config).__name__} "
+        f"with a {type(config.architecture).__name__}."
     )
 
 

@@ -1,5 +1,6 @@
 """What `zoo.build` returns."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,3 +26,11 @@ class Entry:
     model: keras.Model
     pipeline: Any
     class_names: tuple[str, ...] | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained weights, as in the list of models.
+
+        Unlike `keras.Model.count_params`, without the moving averages of normalisations.
+        """
+        return sum(math.prod(weight.shape) for weight in self.model.trainable_weights)

@@ -89,7 +89,7 @@ def quickstart(
     sheet = _draw(out / "contact_sheet.png", held_out.images, served_labels, truth)
     return {
         "model": MODEL,
-        "parameters": entry.model.count_params(),
+        "parameters": entry.parameters,
         "seed": seed,
         "epochs": result.epochs,
         "train_seconds": result.train_seconds,

@@ -128,7 +128,7 @@ def run_config(settings: RunSettings, entry) -> dict:
         "num_classes": getattr(entry.config, "num_classes", None),
         "from_data": _from_data(settings, entry.config),
         "class_names": None if class_names is None else list(class_names),
-        "parameters": entry.model.count_params(),
+        "parameters": entry.parameters,
         "versions": {
             "python": platform.python_version(),
             "tensorflow": tf.__version__,

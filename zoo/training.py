@@ -244,7 +244,7 @@ def _result(entry, settings, folder, history):
         history=history,
         epochs=settings.recipe.epochs,
         train_seconds=sum(history["seconds"]),
-        parameters=entry.model.count_params(),
+        parameters=entry.parameters,
         test_split=split,
         headline=task_of(entry.config).headline,
         test_figures=figures,

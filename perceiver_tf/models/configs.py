@@ -5,13 +5,17 @@ This module does not import Keras, so that configurations can be listed without 
 
 from dataclasses import dataclass
 
-from perceiver_tf.choices import GELUS, IMPLEMENTATIONS, SHARING_SCHEMES
+from perceiver_tf.choices import GELUS, IMPLEMENTATIONS, SHARING_SCHEMES, STEMS
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _check_positive(config, *names):
     for name in names:
         value = getattr(config, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not _is_count(value):
             raise ValueError(
                 f"`{name}` must be an integer of at least 1. Received: {name}={value!r}."
             )
@@ -158,3 +162,106 @@ class PerceiverIOConfig(EncoderConfig):
         _check_positive(self, "num_decoder_heads", "decoder_widening_factor")
         _check_divisible(self, "decoder_qk_channels", "num_decoder_heads")
         _check_divisible(self, "decoder_v_channels", "num_decoder_heads")
+
+
+@dataclass(frozen=True)
+class BoTNetBlock:
+    """A residual block of a `BoTNetConfig`: 1 x 1, then 3 x 3 or attention, then 1 x 1.
+
+    Attributes:
+        name: str.
+        bottleneck_channels: int, width of the middle.
+        channels: int, width of the result.
+        strides: int, 2 where it halves the grid.
+        attends: bool, whether the middle is a self-attention.
+        has_projection: bool, whether the shortcut is a convolution.
+    """
+
+    name: str
+    bottleneck_channels: int
+    channels: int
+    strides: int
+    attends: bool
+    has_projection: bool
+
+
+@dataclass(frozen=True)
+class BoTNetConfig:
+    """A Bottleneck Transformer, arXiv:2101.11605; defaults: BoTNet-50 (table 1).
+
+    Attributes:
+        stem: "imagenet" (7 x 7 and max pooling, a quarter of each side) or "small_images" (3 x 3
+            on every pixel).
+        stem_channels: width of the stem.
+        bottleneck_channels: tuple, width of the middle of a block, for each stage.
+        num_blocks_per_stage: tuple of as many; each stage but the first halves the grid.
+        expansion: width of a block's result, as a multiple of its middle.
+        num_attention_stages: how many of the last stages attend instead of convolving: 1 in the
+            paper; with 0 and the defaults it is ResNet-50.
+        num_heads: heads of the attention; divide the widths of the stages that attend.
+        last_strides: 2, or 1: the last stage keeps its grid (the paper's BoTNet-S1).
+        attention_dropout: rate on attention weights.
+        dropout: rate on the averaged features.
+    """
+
+    stem: str = "imagenet"
+    stem_channels: int = 64
+    bottleneck_channels: tuple[int, ...] = (64, 128, 256, 512)
+    num_blocks_per_stage: tuple[int, ...] = (3, 4, 6, 3)
+    expansion: int = 4
+    num_attention_stages: int = 1
+    num_heads: int = 4
+    last_strides: int = 2
+    attention_dropout: float = 0.0
+    dropout: float = 0.0
+
+    def __post_init__(self):
+        _check_choice(self, "stem", STEMS)
+        _check_positive(self, "stem_channels", "expansion", "num_heads")
+        for name in ("bottleneck_channels", "num_blocks_per_stage"):
+            values = getattr(self, name)
+            if not isinstance(values, tuple) or not values or not all(map(_is_count, values)):
+                raise ValueError(
+                    f"`{name}` must be a tuple of integers of at least 1. "
+                    f"Received: {name}={values!r}."
+                )
+        num_stages = len(self.bottleneck_channels)
+        if len(self.num_blocks_per_stage) != num_stages:
+            raise ValueError(
+                "`num_blocks_per_stage` must have one entry per stage. Received: "
+                f"num_blocks_per_stage={self.num_blocks_per_stage}, "
+                f"bottleneck_channels={self.bottleneck_channels}."
+            )
+        _check_choice(self, "num_attention_stages", tuple(range(num_stages + 1)))
+        _check_choice(self, "last_strides", (1, 2))
+        _check_rates(self, "dropout", "attention_dropout")
+        for channels in self.bottleneck_channels[num_stages - self.num_attention_stages :]:
+            if channels % self.num_heads:
+                raise ValueError(
+                    "`bottleneck_channels` of stages that attend must be divisible by `num_heads`. "
+                    f"Received: bottleneck_channels={self.bottleneck_channels}, "
+                    f"num_heads={self.num_heads}."
+                )
+
+    @property
+    def blocks(self) -> tuple[BoTNetBlock, ...]:
+        """The residual blocks in their order."""
+        blocks, width = [], self.stem_channels
+        num_stages = len(self.bottleneck_channels)
+        for stage, middle in enumerate(self.bottleneck_channels):
+            is_last = stage == num_stages - 1
+            for index in range(self.num_blocks_per_stage[stage]):
+                strides = 1
+                if stage and not index:
+                    strides = self.last_strides if is_last else 2
+                block = BoTNetBlock(
+                    name=f"stage_{stage}_block_{index}",
+                    bottleneck_channels=middle,
+                    channels=self.expansion * middle,
+                    strides=strides,
+                    attends=stage >= num_stages - self.num_attention_stages,
+                    has_projection=strides > 1 or width != self.expansion * middle,
+                )
+                blocks.append(block)
+                width = block.channels
+        return tuple(blocks)

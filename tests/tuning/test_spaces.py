@@ -2,7 +2,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from tuning import spaces
+from tuning import recipe_space, spaces
 from zoo.augment import Augmentation
 from zoo.configs import MODELS, configuration
 from zoo.costs import costs, has_costs
@@ -57,13 +57,48 @@ def test_heads_divide_all_widths():
         assert heads == 1 or overrides["cross_attention_qk_channels"] % heads == 0
 
 
+@pytest.mark.parametrize("name", ["botnet_50", "baseline_botnet_small"])
+def test_heads_of_botnets_divide_the_stages_that_attend(name):
+    space, hp, config, recipe = space_and_point(name)
+    space(hp, config, recipe)
+    drawn_stages, least = set(), set()
+    for seed in range(60):
+        overrides = space(drawn(hp, seed), config, recipe).overrides
+        stages, heads = overrides["num_attention_stages"], overrides["num_heads"]
+        drawn_stages.add(stages)
+        for channels in overrides["bottleneck_channels"][-stages:] if stages else ():
+            assert channels % heads == 0
+            least.add(channels // heads)
+    assert drawn_stages == {0, 1, 2}
+    assert min(least) >= 4
+
+
+def test_stages_that_the_heads_of_a_botnet_do_not_divide_never_attend():
+    settings = {"bottleneck_channels": (6, 10, 24), "num_heads": 8}
+    config = configuration("baseline_botnet_small", **settings)
+    hp, recipe = keras_tuner.HyperParameters(), RECIPES[config.recipe]
+    spaces.botnet(hp, config, recipe)
+    for seed in range(60):
+        overrides = spaces.botnet(drawn(hp, seed), config, recipe).overrides
+        assert overrides["num_attention_stages"] <= 1
+        configuration("baseline_botnet_small", **overrides)
+
+
+def test_gradient_descent_keeps_to_the_scale_of_its_rates():
+    space, hp, config, recipe = space_and_point("botnet_50")
+    space(hp, config, recipe)
+    recipes = [space(drawn(hp, seed), config, recipe).recipe for seed in range(60)]
+    assert {drawn["optimizer"] for drawn in recipes} == {"sgd"}
+    assert {drawn["weight_decay"] for drawn in recipes} == {0.0, 5e-4, 1e-3, 2e-3}
+
+
 def test_augmentation_gets_stronger_up_to_its_limits():
     augmentation = Augmentation(
         random_resized_crop=(0.4, 1.0), max_shift=0.8, flip=True, rand_augment=(2, 8.0), mix_up=0.2
     )
-    assert Augmentation(**spaces.strengthened(augmentation, 1.0)) == augmentation
-    assert Augmentation(**spaces.strengthened(augmentation, 0.0)) == Augmentation()
-    stronger = Augmentation(**spaces.strengthened(augmentation, 1.5))
+    assert Augmentation(**recipe_space.strengthened(augmentation, 1.0)) == augmentation
+    assert Augmentation(**recipe_space.strengthened(augmentation, 0.0)) == Augmentation()
+    stronger = Augmentation(**recipe_space.strengthened(augmentation, 1.5))
     assert (stronger.max_shift, stronger.rand_augment) == (1.0, (2, 10.0))
     np.testing.assert_allclose(stronger.mix_up, 0.3)
     np.testing.assert_allclose(stronger.random_resized_crop, (0.1, 1.0))
@@ -72,5 +107,11 @@ def test_augmentation_gets_stronger_up_to_its_limits():
 def test_a_space_for_another_kind_of_model_is_refused():
     with pytest.raises(ZooError, match="its own space is 'perceiver_io'"):
         spaces.check_fits(spaces.perceiver, configuration("perceiver_io_imagenet_fourier"))
+    with pytest.raises(ZooError, match="its own space is 'botnet'"):
+        spaces.check_fits(spaces.perceiver, configuration("baseline_botnet_small"))
+    with pytest.raises(ZooError, match="'botnet' must be given a model of its kind"):
+        spaces.check_fits(spaces.botnet, configuration("perceiver_digits_tiny"))
+    with pytest.raises(ZooError, match="Received: BaselineConfig and no space"):
+        spaces.space_of(configuration("baseline_vit_small"))
     with pytest.raises(ZooError, match="must be given a space of your own"):
         spaces.space_of(configuration("perceiver_io_flow"))

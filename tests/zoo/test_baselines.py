@@ -5,6 +5,7 @@ import tensorflow as tf
 import zoo
 from zoo.errors import ZooError
 
+NAMES = ["baseline_resnet_small", "baseline_vit_small", "baseline_botnet_small"]
 SMALL = {"image_shape": (12, 8, 3), "num_classes": 5, "num_frequency_bands": 2}
 PERCEIVER = {"num_latents": 3, "latent_channels": 16, "num_self_attention_heads": 2}
 
@@ -18,7 +19,7 @@ def images(random):
     return random.normal(size=(2, 12, 8, 3)).astype("float32")
 
 
-@pytest.mark.parametrize("name", ["baseline_resnet_small", "baseline_vit_small"])
+@pytest.mark.parametrize("name", NAMES)
 def test_baseline_depends_on_its_images_and_trains_every_weight(name, images):
     model = model_of(name)
     with tf.GradientTape() as tape:
@@ -32,7 +33,13 @@ def test_baseline_depends_on_its_images_and_trains_every_weight(name, images):
         assert gradient is not None, weight.path
 
 
-@pytest.mark.parametrize("name", ["baseline_resnet_small", "baseline_vit_small"])
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_of_an_entry_are_the_pinned_ones(name):
+    entry = zoo.build(name)
+    assert entry.parameters == entry.config.parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_baseline_sees_the_order_of_pixels_and_a_perceiver_does_not(name, images):
     def change(name, **overrides):
         plain, permuted = (

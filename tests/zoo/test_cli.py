@@ -119,7 +119,7 @@ def test_an_unknown_model_is_answered_with_the_nearest(command):
 
 def test_a_name_near_nothing_is_answered_with_where_to_look(capsys):
     assert main(["info", "xyz"]) == 2
-    assert "Known are baseline_resnet_small, " in capsys.readouterr().err
+    assert "Known are baseline_botnet_small, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

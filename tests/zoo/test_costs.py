@@ -17,6 +17,7 @@ from zoo.configs import MODELS as ALL_MODELS
 from zoo.costs import costs, has_costs, num_weights
 from zoo.image_configs import IMAGE_MODELS
 from zoo.point_cloud_configs import POINT_CLOUD_MODELS
+from zoo.recipes import RECIPES
 
 MODELS = IMAGE_MODELS | POINT_CLOUD_MODELS
 
@@ -116,6 +117,9 @@ def assert_predicted(name, batch_size, mode, overrides):
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "separable"}),
         ("perceiver_io_language_tiny", 32, {}),
         ("perceiver_modelnet10_small", 32, {}),
+        ("baseline_botnet_small", 64, {}),
+        ("baseline_botnet_small", 64, {"num_attention_stages": 0, "recipe": "digits"}),
+        ("baseline_botnet_small", 16, {"num_attention_stages": 2, "attention_dropout": 0.1}),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else None,
 )
@@ -142,6 +146,8 @@ def test_memory_of_weights_is_predicted(recipe):
         ("perceiver_io_imagenet_learned", "forward"),
         ("perceiver_io_imagenet_conv", "forward"),
         ("perceiver_io_imagenet_conv", "training"),
+        ("botnet_50", "forward"),
+        ("botnet_50", "training"),
     ],
 )
 def test_memory_of_large_models_is_predicted(name, mode):
@@ -210,6 +216,68 @@ def test_multiply_adds_of_text_are_those_of_the_graph(name):
     traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs)
     counted = sum(map(products_of, traced.graph.get_operations())) / batch_size
     assert costs(config, batch_size).multiply_adds == pytest.approx(counted, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "name, overrides",
+    [
+        ("baseline_botnet_small", {}),
+        ("baseline_botnet_small", {"num_frequency_bands": 3, "image_shape": (9, 6, 3)}),
+        ("baseline_botnet_small", {"num_attention_stages": 3, "last_strides": 1, "num_heads": 2}),
+        ("botnet_50", {"image_shape": (70, 64, 3)}),
+        ("botnet_50", {"image_shape": (64, 64, 3), "num_attention_stages": 0}),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else value,
+)
+def test_costs_of_botnets_are_those_of_the_model(name, overrides):
+    config = zoo.configuration(name, **overrides)
+    model, batch_size = zoo.build_model(config), 2
+    takes = tf.TensorSpec((batch_size, *config.image_shape))
+    traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(takes)
+    counted = sum(map(products_of, traced.graph.get_operations())) / batch_size
+    predicted = costs(config, batch_size)
+    assert predicted.multiply_adds == predicted.dense_multiply_adds
+    assert predicted.multiply_adds == pytest.approx(counted, rel=1e-6)
+    assert predicted.parameters == sum(math.prod(w.shape) for w in model.trainable_weights)
+
+
+def test_costs_of_botnets_in_memory():
+    config = ALL_MODELS["baseline_botnet_small"]
+    one, many = (costs(config, batch_size).memory for batch_size in (1, 64))
+    assert (many.forward, many.kept) == (64 * one.forward, 64 * one.kept)
+    assert many.gradients == 4 * config.parameters
+    assert many.forward < many.kept < many.training
+    wider = costs(zoo.configuration("baseline_botnet_small", num_attention_stages=2), 64).memory
+    assert wider.training - many.training > 4 * 64 * 4 * 32**4  # 4 heads, 32 x 32 places
+    recipe = RECIPES["imagenet_resnet"]
+    assert costs(config, 64, recipe).optimizer_state == 4 * config.parameters
+    large = ALL_MODELS["botnet_50"]  # its momentum waits for gradients, of the size of the weights
+    with_momentum = costs(large, recipe=recipe).memory.training
+    without = costs(large, recipe=recipe.replace(momentum=0.0)).memory.training
+    assert with_momentum - without == 4 * large.parameters
+
+
+def test_baselines_without_a_prediction_are_told():
+    config = ALL_MODELS["baseline_vit_small"]
+    assert not has_costs(config)
+    with pytest.raises(zoo.ZooError, match="Costs are predicted for BoTNets.* with a ViTConfig"):
+        costs(config)
+
+
+def test_info_prints_costs_of_botnets(capsys):
+    assert main(["info", "botnet_50", "--training"]) == 0
+    printed = re.sub(r"\s+", " ", capsys.readouterr().out)
+    memory = costs(ALL_MODELS["botnet_50"]).memory
+    for text in (
+        "parameters 20,852,008",
+        "num_attention_stages 1",
+        "implementations each attention dense",
+        f"training step {memory.training / 2**20:,.1f} MiB",
+        "optimiser's state 79.5 MiB",
+    ):
+        assert text in printed
+    assert main(["info", "baseline_resnet_small"]) == 0
+    assert "Costs are predicted for BoTNets, and Perceivers of" in capsys.readouterr().out
 
 
 def test_dense_is_what_dense_executes_and_auto_never_costs_more():

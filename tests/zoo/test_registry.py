@@ -38,6 +38,8 @@ PARAMETERS = {
     "perceiver_spoken_digits_raw": 419_278,
     "baseline_resnet_small": 174_274,
     "baseline_vit_small": 460_714,
+    "baseline_botnet_small": 150_362,
+    "botnet_50": 20_852_008,
     "perceiver_mutag_small": 62_722,
     "perceiver_proteins_small": 53_954,
     "perceiver_io_starcraft_entities": 556_290,
