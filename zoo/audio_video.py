@@ -119,7 +119,7 @@ def _open(config, source_spec, skip_corrupt):
     if is_pair:
         first, second = Path(first + ".npz").expanduser(), Path(second).expanduser()
         if second.suffix == ".npz":
-            return open_array_clips(first, second, config.num_audio_channels)
+            return open_array_clips(first, second, config.num_audio_channels, config.image_shape[0])
         made = open_spoken_digits(first, second, dataclasses.replace(config, num_classes=10))
         return {split: _MadeClips(clips) for split, clips in made.items()}, DIGITS
     files, names = list_clips(Path(source_spec).expanduser())

@@ -41,7 +41,7 @@ class ArrayClips:
         return self._videos[index], samples, self._labels[index][None], tf.constant(True)
 
 
-def open_array_clips(videos_path, series_path, num_channels):
+def open_array_clips(videos_path, series_path, num_channels, num_frames):
     """Returns the clips of two files.
 
     Args:
@@ -53,6 +53,8 @@ def open_array_clips(videos_path, series_path, num_channels):
             (N, channels), the series of all n videos one after the other, and `offsets`, int
             (n + 1,), where each begins and the last ends.
         num_channels: int, channels of the series that the model takes.
+        num_frames: int, frames that the model takes: what time they stand for cannot be told from
+            arrays, so others are refused.
 
     Returns:
         (dict from "train" and "test" to `ArrayClips`, tuple of class names: the labels in order).
@@ -62,6 +64,11 @@ def open_array_clips(videos_path, series_path, num_channels):
     """
     arrays = _load(videos_path)
     videos, labels, is_test = _videos(videos_path, arrays)
+    if videos.shape[1] != num_frames:
+        raise ZooError(
+            f"The videos in {videos_path} must have {num_frames} frames, as the model has. "
+            f"Received: {videos.shape[1]}."
+        )
     series = _series(series_path, _load(series_path), len(videos), num_channels)
     classes, numbers = np.unique(labels, return_inverse=True)
     splits = {}

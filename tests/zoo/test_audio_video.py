@@ -243,6 +243,7 @@ def test_a_split_may_be_given(tmp_path):
         ({"action": None}, "must have an array 'label' or 'action'"),
         ({"subject": None}, "must have an array 'test' or 'subject'"),
         ({"video": np.zeros((12, 2, 24, 28), "float32")}, "must be uint8 .* Received: float32"),
+        ({"video": np.zeros((12, 1, 24, 28), "uint8")}, "must have 2 frames, as the model has"),
         ({"action": np.arange(11)}, "one integer for each of the 12 videos. Received: int64"),
         ({"subject": np.full(12, 2)}, "no videos to train on"),
         ({"x": np.zeros((3, 2), "float32")}, "`offsets` in .* must rise from 0 to the 3 samples"),

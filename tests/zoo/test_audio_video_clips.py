@@ -272,7 +272,7 @@ def test_short_clips_are_padded_and_the_padding_does_not_count(tmp_path, entry):
     assert alone["predictions"][0]["score"] == pytest.approx(report["predictions"][1]["score"])
 
 
-def test_frames_behind_the_end_of_a_video_do_not_count(served, random):
+def test_a_video_that_ends_early_is_not_one_whose_last_frame_stands(served, random):
     clip = raw_clip(random)
     one = {**clip, "video": clip["video"][:, :1]}
     repeated = {**clip, "video": np.repeat(one["video"], 2, axis=1)}
