@@ -28,6 +28,7 @@ _MODULE_OF = {
     "MaskToken": "perceiver_tf.layers.mask_token",
     "MaskedMean": "perceiver_tf.layers.masked_mean",
     "ModalityPadding": "perceiver_tf.layers.modalities",
+    "NgramEmbedding": "perceiver_tf.layers.ngrams",
     "OutputBias": "perceiver_tf.layers.tokens",
     "PerceiverConfig": "perceiver_tf.models.configs",
     "PerceiverIOConfig": "perceiver_tf.models.configs",

@@ -101,6 +101,18 @@ RECIPES = {
         source="arXiv:2107.14795, GLUE: 10 epochs, batches of 16 to 64, rates of 1e-5 to 1e-4. "
         "Chosen here: AdamW, decay, warm-up by share instead of 200 steps",
     ),
+    "sst2": Recipe(
+        epochs=8,
+        batch_size=64,
+        optimizer="adamw",
+        learning_rate=1e-3,
+        schedule="cosine",
+        warmup_share=0.05,
+        weight_decay=0.05,
+        clip_global_norm=1.0,
+        label_smoothing=0.1,
+        source="chosen on the development sentences of SST-2",
+    ),
     "language_tiny": Recipe(
         epochs=20,
         batch_size=32,
