@@ -114,8 +114,7 @@ class TextConfig:
         _check_count("num_ngram_buckets", self.num_ngram_buckets)
         if not 0 <= self.ngram_dropout < 1:
             raise ValueError(
-                "`ngram_dropout` must be in [0, 1). "
-                f"Received: ngram_dropout={self.ngram_dropout}."
+                f"`ngram_dropout` must be in [0, 1). Received: ngram_dropout={self.ngram_dropout}."
             )
 
     @property
