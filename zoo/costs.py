@@ -183,6 +183,7 @@ def _around_text(config):
     table, positions = config.vocabulary_size * width, config.max_length * width
     rows = length * width
     ngrams = len(config.ngram_sizes) * width
+    gathered = length * ngrams
     if is_masked:
         queries, logits = (length, width), length * config.vocabulary_size
         head_weights, head_multiply_adds = positions + config.vocabulary_size, length * table
@@ -201,8 +202,8 @@ def _around_text(config):
         + positions
         + head_weights,
         held=rows,
-        forward=max(logits + (rows if is_masked else 0), length * ngrams),
-        kept=rows + 2 * logits + length * ngrams,
+        forward=max(logits + (rows if is_masked else 0), gathered + 2 * rows if gathered else 0),
+        kept=rows + 2 * logits + 3 * gathered,
         rows_have_gradients=True,
     )
 
