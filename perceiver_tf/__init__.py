@@ -30,6 +30,7 @@ _MODULE_OF = {
     "MaskedMean": "perceiver_tf.layers.masked_mean",
     "ModalityPadding": "perceiver_tf.layers.modalities",
     "Motion": "perceiver_tf.layers.motion",
+    "NgramEmbedding": "perceiver_tf.layers.ngrams",
     "OutputBias": "perceiver_tf.layers.tokens",
     "PerceiverConfig": "perceiver_tf.models.configs",
     "PerceiverIOConfig": "perceiver_tf.models.configs",

@@ -215,6 +215,8 @@ def _around_text(config):
     is_masked = isinstance(config, MaskedLanguageConfig)
     table, positions = config.vocabulary_size * width, config.max_length * width
     rows = length * width
+    ngrams = len(config.ngram_sizes) * width
+    gathered = length * ngrams
     if is_masked:
         queries, logits = (length, width), length * config.vocabulary_size
         head_weights, head_multiply_adds = positions + config.vocabulary_size, length * table
@@ -229,11 +231,12 @@ def _around_text(config):
         multiply_adds=head_multiply_adds,
         num_weights=architecture.num_latents * architecture.latent_channels
         + table
+        + ngrams * config.num_ngram_buckets
         + positions
         + head_weights,
         held=rows,
-        forward=logits + (rows if is_masked else 0),
-        kept=rows + 2 * logits,
+        forward=max(logits + (rows if is_masked else 0), gathered + 2 * rows if gathered else 0),
+        kept=rows + 2 * logits + 3 * gathered,
         rows_have_gradients=True,
     )
 

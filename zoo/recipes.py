@@ -43,6 +43,19 @@ RECIPES = {
         augmentation=Augmentation(max_shift=0.125, flip=True),
         source="chosen for a subset of CIFAR-10",
     ),
+    "cifar10_small": Recipe(
+        epochs=44,
+        batch_size=128,
+        optimizer="muon",
+        learning_rate=4e-3,
+        schedule="cosine",
+        warmup_share=0.05,
+        weight_decay=0.05,
+        clip_global_norm=1.0,
+        label_smoothing=0.1,
+        augmentation=Augmentation(max_shift=0.125, flip=True, mix_up=0.2),
+        source="chosen for a subset of CIFAR-10",
+    ),
     "imagenet_perceiver": Recipe(
         epochs=120,
         batch_size=512,
@@ -114,6 +127,18 @@ RECIPES = {
         clip_global_norm=1.0,
         source="arXiv:2107.14795, GLUE: 10 epochs, batches of 16 to 64, rates of 1e-5 to 1e-4. "
         "Chosen here: AdamW, decay, warm-up by share instead of 200 steps",
+    ),
+    "sst2": Recipe(
+        epochs=4,
+        batch_size=64,
+        optimizer="adamw",
+        learning_rate=2e-3,
+        schedule="cosine",
+        warmup_share=0.05,
+        weight_decay=0.05,
+        clip_global_norm=1.0,
+        label_smoothing=0.1,
+        source="chosen on the development sentences of SST-2",
     ),
     "language_tiny": Recipe(
         epochs=20,

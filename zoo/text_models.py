@@ -3,6 +3,7 @@
 import keras
 
 from perceiver_tf.layers.latents import LatentArray
+from perceiver_tf.layers.ngrams import NgramEmbedding
 from perceiver_tf.layers.tokens import OutputBias, TokenEmbedding, TokenInputs, TokenQueries
 from perceiver_tf.models.perceiver_io import perceiver_io
 from zoo.numerics import architecture_of
@@ -84,6 +85,20 @@ def _adapter(config, embedding):
     describe = TokenInputs(
         config.max_length, config.init_scale, config.position_init, name="inputs"
     )
-    return lambda inputs: describe(
-        {"content": embedding(inputs["token_ids"]), "mask": inputs["mask"]}
-    )
+    ngrams = None
+    if config.ngram_sizes:
+        ngrams = NgramEmbedding(
+            config.token_channels,
+            config.ngram_sizes,
+            config.num_ngram_buckets,
+            config.ngram_dropout,
+            name="ngram_embedding",
+        )
+
+    def adapter(inputs):
+        content = embedding(inputs["token_ids"])
+        if ngrams is not None:
+            content = keras.layers.Add(name="tokens_and_ngrams")([content, ngrams(inputs)])
+        return describe({"content": content, "mask": inputs["mask"]})
+
+    return adapter

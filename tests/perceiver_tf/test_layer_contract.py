@@ -48,6 +48,11 @@ LAYERS = [
     ("TokenInputs", {"max_length": 8}, (ROWS,)),
     ("TokenQueries", {"max_length": 8, "channels": 5}, (TOKENS,)),
     ("TokenQueries", {"max_length": 8, "channels": 5, "position_init": "sinusoidal"}, (TOKENS,)),
+    (
+        "NgramEmbedding",
+        {"channels": 5, "sizes": (1, 3), "num_buckets": 7, "dropout": 0.1},
+        ({"token_ids": TOKENS, "mask": TOKENS},),
+    ),
     ("OutputBias", {}, (ROWS,)),
     ("AssembledRows", {"permutation_seed": 3}, (IMAGES,)),
     ("AverageWindows", {}, ((6, 5), (2, 3, 4))),

@@ -53,8 +53,9 @@ elif hasattr(config, "num_points"):
         "mask": np.ones((batch_size, config.num_points), bool),
     }
 else:
-    targets = random.integers(6, 262, (batch_size, config.example_length))
-    inputs = {"token_ids": targets, "mask": np.ones_like(targets, bool)}
+    token_ids = random.integers(6, 262, (batch_size, config.example_length))
+    inputs = {"token_ids": token_ids, "mask": np.ones_like(token_ids, bool)}
+    targets = targets if hasattr(config, "num_classes") else token_ids
 if mode == "forward":
     model.compile(jit_compile=False)
     run = lambda: model.predict_on_batch(inputs)
@@ -116,6 +117,7 @@ def assert_predicted(name, batch_size, mode, overrides):
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "dense"}),
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "separable"}),
         ("perceiver_io_language_tiny", 32, {}),
+        ("perceiver_sst2_small", 32, {}),
         ("perceiver_modelnet10_small", 32, {}),
         ("baseline_botnet_small", 64, {}),
         ("baseline_botnet_small", 64, {"num_attention_stages": 0, "recipe": "digits"}),

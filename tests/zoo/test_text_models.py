@@ -82,6 +82,22 @@ def test_padding_changes_no_class(random):
     np.testing.assert_array_equal(classifier(padded), classifier(changed))
 
 
+def test_ngrams_are_read_and_padding_still_changes_nothing(random):
+    with_ngrams = build(dataclasses.replace(CLASSIFIER, ngram_sizes=(2, 3), num_ngram_buckets=31))
+    names = {layer.name for layer in with_ngrams.layers} - {
+        layer.name for layer in build(CLASSIFIER).layers
+    }
+    assert names == {"ngram_embedding", "tokens_and_ngrams"}
+    with_ngrams.set_weights([random.normal(size=w.shape) for w in with_ngrams.get_weights()])
+    padded = inputs(random)
+    logits = np.asarray(with_ngrams(padded))
+    changed = {**padded, "token_ids": np.where(padded["mask"], padded["token_ids"], 9)}
+    np.testing.assert_array_equal(logits, with_ngrams(changed))
+    table = with_ngrams.get_layer("ngram_embedding").embeddings
+    table.assign(np.zeros(table.shape))
+    assert np.abs(logits - with_ngrams(padded)).max() > 1e-3
+
+
 def test_numerics_of_transformers_change_gelu_and_queries_at_padding(random):
     deepmind = build(LANGUAGE)
     huggingface = build(dataclasses.replace(LANGUAGE, numerics="huggingface"))
@@ -109,6 +125,9 @@ def test_numerics_of_transformers_change_gelu_and_queries_at_padding(random):
         ({"window": 12}, "`window` must not be larger than `max_length`.*window=12, max_length=11"),
         ({"position_init": "zeros"}, "`position_init` must be one of .*'zeros'"),
         ({"init_scale": 0}, "`init_scale` must be greater than 0.*init_scale=0"),
+        ({"ngram_sizes": (3, 0)}, "`ngram_sizes` must be at least 1.*ngram_sizes=0"),
+        ({"num_ngram_buckets": 0}, "`num_ngram_buckets` must be at least 1.*num_ngram_buckets=0"),
+        ({"ngram_dropout": 1.0}, r"`ngram_dropout` must be in \[0, 1\).*ngram_dropout=1.0"),
     ],
 )
 def test_a_wrong_field_is_a_clear_error(changes, message):

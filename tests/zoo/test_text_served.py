@@ -1,5 +1,6 @@
 """Served text: the tokenizer in the graph, filled spans, labels, and what predict prints."""
 
+import dataclasses
 import functools
 import io
 
@@ -134,6 +135,21 @@ def test_saved_language_model_serves_the_same_without_python(language, tmp_path)
     for name in ("text", "token_ids", "filled"):
         np.testing.assert_array_equal(outputs[name], expected[name])
     np.testing.assert_allclose(outputs["scores"], expected["scores"], atol=1e-5)
+
+
+def test_saved_classifier_hashes_ngrams_itself(tmp_path):
+    config = dataclasses.replace(CLASSIFIER, ngram_sizes=(2, 4), num_ngram_buckets=31)
+    served = ServedTextClassifier(randomised(text_classifier(config)), tokenizer_of(config))
+    module = tf.Module()
+    module.served = served.model
+    function, specs = served.endpoints()["serving_default"]
+    signature = tf.function(function, input_signature=specs, autograph=False)
+    tf.saved_model.save(module, str(tmp_path), signatures=signature)
+    loaded = tf.saved_model.load(str(tmp_path))
+    text = tf.constant(["eggs eggs", "spam é"])
+    expected = tf.nn.softmax(served.model(tokenizer_of(config)(text)))
+    scores = loaded.signatures["serving_default"](text=text)["scores"]
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 def test_classifier_scores_and_names_raw_text(classifier):
