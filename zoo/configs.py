@@ -25,16 +25,16 @@ from zoo.video_configs import VIDEO_MODELS
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
 MODELS = {
     **IMAGE_MODELS,
-    **TEXT_MODELS,
-    **FLOW_MODELS,
+    **AUDIO_MODELS,
+    **VIDEO_MODELS,
+    **AUDIO_VIDEO_MODELS,
     **MULTIMODAL_MODELS,
     **POINT_CLOUD_MODELS,
-    **AUDIO_MODELS,
+    **TEXT_MODELS,
+    **FLOW_MODELS,
     **GRAPH_MODELS,
     **SET_MODELS,
     **BASELINE_MODELS,
-    **VIDEO_MODELS,
-    **AUDIO_VIDEO_MODELS,
 }
 
 

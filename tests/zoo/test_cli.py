@@ -61,7 +61,7 @@ def test_describing_commands_load_neither_keras_nor_tensorflow(arguments):
 
 
 def test_list_prints_a_row_for_each_model(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "280")
+    monkeypatch.setenv("COLUMNS", "400")
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
     for name, config in MODELS.items():
