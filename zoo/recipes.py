@@ -54,7 +54,7 @@ RECIPES = {
         clip_global_norm=1.0,
         label_smoothing=0.1,
         augmentation=Augmentation(max_shift=0.125, flip=True, mix_up=0.2),
-        source="chosen for a subset of CIFAR-10",
+        source="chosen for 10,000 images of CIFAR-10; two epochs tried on held-out ones",
     ),
     "imagenet_perceiver": Recipe(
         epochs=120,
