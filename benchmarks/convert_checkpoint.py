@@ -19,8 +19,9 @@ CONVERSION = """
 import ctypes, gc, json, sys, time
 import tensorflow as tf
 import zoo
-from zoo import checkpoints, registry
-from zoo.model_file import save_model_file
+from zoo import registry
+from zoo.weights import checkpoints
+from zoo.serving.model_file import save_model_file
 
 def resident(field):
     with open("/proc/self/status") as status:

@@ -17,11 +17,11 @@ import argparse
 from peers_cross_attend import contender
 from rich.console import Console
 
-from zoo.benchmark_report import progress, rows_of, show, surroundings
-from zoo.benchmark_worker import Prepared
-from zoo.benchmarking import Contender, measure
-from zoo.peers import matrix_products
-from zoo.terminal import write_json
+from zoo.benchmarks.measuring import Contender, measure
+from zoo.benchmarks.peers import matrix_products
+from zoo.benchmarks.report import progress, rows_of, show, surroundings
+from zoo.benchmarks.worker import Prepared
+from zoo.commands.terminal import write_json
 
 SIZES = {"num_latents": 512, "latent_channels": 1024, "bands": 64}
 FLOW_GRID = (368, 496)
@@ -93,7 +93,7 @@ def prepare_flow_transformers():
     import torch
     import transformers
 
-    from zoo.torch_peers import inference
+    from zoo.benchmarks.torch_peers import inference
 
     model = transformers.PerceiverForOpticalFlow(
         transformers.PerceiverConfig(

@@ -13,11 +13,11 @@ import argparse
 
 from rich.console import Console
 
-from zoo.benchmark_report import progress, rows_of, show, surroundings
-from zoo.benchmark_worker import Prepared
-from zoo.benchmarking import Contender, measure
-from zoo.peers import matrix_products
-from zoo.terminal import write_json
+from zoo.benchmarks.measuring import Contender, measure
+from zoo.benchmarks.peers import matrix_products
+from zoo.benchmarks.report import progress, rows_of, show, surroundings
+from zoo.benchmarks.worker import Prepared
+from zoo.commands.terminal import write_json
 
 
 def prepare_own(implementation, side, num_latents, latent_channels, bands, gradients):
@@ -113,8 +113,8 @@ def prepare_torch(kind, side, num_latents, latent_channels, bands, gradients):
     """Prepares a PyTorch cross-attention: the module that `TORCH_MODULES[kind]` makes."""
     import torch
 
-    from zoo.torch_peers import counted_multiply_adds, inference
-    from zoo.torch_perceiver import FourierRows
+    from zoo.benchmarks.torch_peers import counted_multiply_adds, inference
+    from zoo.benchmarks.torch_perceiver import FourierRows
 
     rows = FourierRows((side, side), bands, (side, side))
     module = TORCH_MODULES[kind](latent_channels, _row_channels(bands))
@@ -134,7 +134,7 @@ def prepare_torch(kind, side, num_latents, latent_channels, bands, gradients):
 
 def _plain_torch(form):
     def module(latent_channels, row_channels):
-        from zoo.torch_perceiver import CrossAttention
+        from zoo.benchmarks.torch_perceiver import CrossAttention
 
         return CrossAttention(latent_channels, row_channels, 1, row_channels, row_channels, form)
 

@@ -17,10 +17,10 @@ import pathlib
 from peers_cross_attend import CONTENDERS, contender
 from rich.console import Console
 
-from zoo.benchmark_report import progress, rows_of, show, surroundings
-from zoo.benchmarking import measure
-from zoo.peers import matrix_products
-from zoo.terminal import write_json
+from zoo.benchmarks.measuring import measure
+from zoo.benchmarks.peers import matrix_products
+from zoo.benchmarks.report import progress, rows_of, show, surroundings
+from zoo.commands.terminal import write_json
 
 PLOTTED = (("processor_seconds", 1), ("added_bytes", 2**20))
 COLOURS = {

@@ -21,9 +21,9 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from zoo.commands_runs import parse_settings
-from zoo.optimizers import build_loss, build_optimizer
-from zoo.recipes import RECIPES
+from zoo.commands.runs import parse_settings
+from zoo.recipes.named import RECIPES
+from zoo.recipes.optimizers import build_loss, build_optimizer
 
 
 def permuted(batches, permutation):

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo
-from zoo.optimizers import build_loss, build_optimizer
-from zoo.recipes import RECIPES
+from zoo.recipes.named import RECIPES
+from zoo.recipes.optimizers import build_loss, build_optimizer
 
 CONTENDERS = {
     "dense": {"cross_attention_implementation": "dense"},

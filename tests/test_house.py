@@ -30,6 +30,28 @@ def test_imports_point_one_way(path):
             assert package not in {"tensorflow", "tensorflow_datasets", "torch", "jax"}
 
 
+def test_folders_of_the_zoo_import_in_no_circle():
+    """A folder is one place, and so is each file beside the folders."""
+    imported = {}
+    for path in (ROOT / "zoo").rglob("*.py"):
+        place = path.relative_to(ROOT / "zoo").with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            other = {name.split(".")[1] for name in names if name.startswith("zoo.")}
+            imported.setdefault(place, set()).update(other - {place})
+    while loose := {
+        place
+        for place, others in imported.items()
+        if not others & imported.keys() or not any(place in names for names in imported.values())
+    }:
+        imported = {place: imported[place] for place in imported.keys() - loose}
+    assert not imported, f"a circle: {sorted(imported)}"
+
+
 @pytest.mark.parametrize("package", ["perceiver_tf", "tuning", "zoo"])
 def test_import_is_silent_and_light(package):
     code = f"import sys, {package}; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"

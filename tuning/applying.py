@@ -70,14 +70,15 @@ def apply(path, out=None, trial_id=None, bounds=None, export=True, console=None,
         **settings: for `zoo.train`, such as `seed` or `epochs`.
 
     Returns:
-        `(result, saved_model)`: `zoo.training.RunResult`, and the path of the SavedModel or None.
+        `(result, saved_model)`: `zoo.training.train.RunResult`, and the path of the SavedModel or
+        None.
 
     Raises:
         ZooError: As of `zoo.train`, or if there is nothing to apply.
     """
-    from zoo.runs import load_run
-    from zoo.saved_model import export as export_model
-    from zoo.training import train
+    from zoo.serving.saved_model import export as export_model
+    from zoo.serving.trained_runs import load_run
+    from zoo.training.train import train
 
     trial = chosen_trial(path, trial_id, bounds)
     found = training_settings(path, trial)

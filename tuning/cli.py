@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from tuning import commands_results, commands_search
-from zoo.command_line import Parser, run_command
+from zoo.commands.command_line import Parser, run_command
 
 PROGRAM = "perceiver-tune"
 
@@ -23,5 +23,5 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns the exit status, see `zoo.command_line.run_command`."""
+    """Runs one command and returns the exit status, see `zoo.commands.command_line.run_command`."""
     return run_command(build_parser(), arguments)

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.trials import SearchFolder, pareto_front, ranked
+from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.errors import ZooError
-from zoo.terminal import add_command, console, start_tensorflow, write_json
 
 _ALIVE_SECONDS = 10
 

@@ -11,11 +11,11 @@ from tuning.budget import Budget
 from tuning.settings import TUNERS
 from tuning.spaces import SPACES
 from tuning.trials import SearchFolder
-from zoo.commands_runs import JIT_COMPILE, parse_settings
+from zoo.commands.runs import JIT_COMPILE, parse_settings
+from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.configs import configuration
-from zoo.distribution import STRATEGIES
 from zoo.errors import ZooError
-from zoo.terminal import add_command, console, start_tensorflow, write_json
+from zoo.training.distribution import STRATEGIES
 
 _OF_THE_SEARCH = (
     "data", "space", "tuner", "epochs", "executions_per_trial", "seed", "overrides", "fixed",

@@ -8,17 +8,17 @@ from tuning.budget import ModelCosts
 from tuning.spaces import SPACES, Proposal, check_fits, space_of
 from zoo.configs import configuration
 from zoo.costs import costs, has_costs
-from zoo.distribution import get_strategy, resolve_jit_compile
+from zoo.data.pipeline import data_error
 from zoo.entry import Entry
 from zoo.errors import ZooError
-from zoo.fit import held_out_batches, steps_per_epoch, training_batches
 from zoo.names import nearest
-from zoo.pipeline import data_error
-from zoo.recipes import RECIPES
+from zoo.recipes.named import RECIPES
 from zoo.registry import build_model, open_pipeline, parameter_count
 from zoo.tasks import task_of
-from zoo.training import compile_entry
-from zoo.validation_share import with_validation_split
+from zoo.training.distribution import get_strategy, resolve_jit_compile
+from zoo.training.fit import held_out_batches, steps_per_epoch, training_batches
+from zoo.training.train import compile_entry
+from zoo.training.validation_share import with_validation_split
 
 
 class PerceiverHyperModel(keras_tuner.HyperModel):
@@ -39,9 +39,9 @@ class PerceiverHyperModel(keras_tuner.HyperModel):
         fixed: dict from names of hyperparameters to values that are not searched over.
         only: names of the hyperparameters to search over; all others keep their defaults.
         seed: int, of initial weights, order and augmentation.
-        strategy: "auto", "one_device", "mirrored" or "tpu", see `zoo.distribution`.
+        strategy: "auto", "one_device", "mirrored" or "tpu", see `zoo.training.distribution`.
         jit_compile: "auto", True or False, as in `keras.Model.compile`.
-        validation_share: float in (0, 1), see `zoo.validation_share`.
+        validation_share: float in (0, 1), see `zoo.training.validation_share`.
         skip_corrupt: bool. Leave out files that cannot be read.
 
     Raises:

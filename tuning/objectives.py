@@ -5,7 +5,7 @@ import keras_tuner
 
 from tuning.tuner import no_such_objective
 from zoo.errors import ZooError
-from zoo.recipes import RECIPES
+from zoo.recipes.named import RECIPES
 from zoo.tasks import task_of
 
 _MAXIMISED = ("accuracy", "psnr", "precision", "recall", "auc")

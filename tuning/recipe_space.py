@@ -6,7 +6,7 @@ This module loads neither Keras nor TensorFlow.
 import dataclasses
 
 from tuning.draws import choice, logarithmic, scaled
-from zoo.augment import Augmentation
+from zoo.recipes.augmentation import Augmentation
 
 _STRENGTHS = (0.0, 0.5, 1.0, 1.5)
 
@@ -51,7 +51,7 @@ def strengthened(augmentation: Augmentation, strength: float) -> dict:
     """Returns an augmentation whose changes are `strength` times as large, each up to its limit.
 
     Args:
-        augmentation: `zoo.augment.Augmentation`.
+        augmentation: `zoo.recipes.augmentation.Augmentation`.
         strength: float >= 0; 0 turns everything off, 1 changes nothing. What can only be on or
             off (mirroring) is on for any other strength.
 

@@ -6,7 +6,7 @@ import keras_tuner
 
 from tuning.workers import heartbeat, watched
 from zoo.errors import ZooError
-from zoo.retracing import expected_retracing
+from zoo.training.retracing import expected_retracing
 
 
 def run(searcher, folder, role, console, display, lost_seconds):

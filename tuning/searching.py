@@ -117,7 +117,7 @@ def search(
         max_seconds: float, after which no more trials are begun; a later call may go on.
         max_trial_seconds: float, after which a training fails.
         factor, hyperband_iterations: of Hyperband, see `keras_tuner.Hyperband`.
-        validation_share: float in (0, 1), see `zoo.validation_share`.
+        validation_share: float in (0, 1), see `zoo.training.validation_share`.
         skip_corrupt: bool. Leave out files that cannot be read.
         strategy, jit_compile: as in `zoo.train`, for each trial.
         hypermodel: a `keras_tuner.HyperModel` of your own instead of `name`, `data` and `space`;

@@ -16,12 +16,12 @@ from perceiver_tf.choices import SHARING_SCHEMES
 from perceiver_tf.models.configs import BoTNetConfig, PerceiverConfig, PerceiverIOConfig
 from tuning.draws import choice, scaled
 from tuning.recipe_space import image_recipe_settings, recipe_settings
-from zoo.baseline_configs import BaselineConfig
+from zoo.baselines.configs import BaselineConfig
 from zoo.costs import rows_of
 from zoo.errors import ZooError
-from zoo.image_configs import ImageClassifierConfig
-from zoo.point_cloud_configs import PointCloudClassifierConfig
-from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
+from zoo.images.configs import ImageClassifierConfig
+from zoo.point_clouds.configs import PointCloudClassifierConfig
+from zoo.text.configs import MaskedLanguageConfig, TextClassifierConfig
 
 _LEAST_CHANNELS_PER_HEAD = 8
 

@@ -7,18 +7,18 @@ import importlib
 
 _MODULE_OF = {
     "Entry": "zoo.entry",
-    "Pipeline": "zoo.pipeline",
+    "Pipeline": "zoo.data.pipeline",
     "ZooError": "zoo.errors",
     "build": "zoo.registry",
     "build_model": "zoo.registry",
     "configuration": "zoo.configs",
-    "endpoints_of": "zoo.endpoints",
-    "evaluate": "zoo.training",
-    "export": "zoo.saved_model",
+    "endpoints_of": "zoo.serving.endpoints",
+    "evaluate": "zoo.training.train",
+    "export": "zoo.serving.saved_model",
     "list_models": "zoo.registry",
-    "load_run": "zoo.runs",
+    "load_run": "zoo.serving.trained_runs",
     "parameter_count": "zoo.registry",
-    "train": "zoo.training",
+    "train": "zoo.training.train",
 }
 
 __all__ = sorted(_MODULE_OF)

@@ -3,16 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
-from zoo import (
-    commands_benchmark,
-    commands_convert,
-    commands_crossvalidate,
-    commands_experiments,
-    commands_models,
-    commands_runs,
-    commands_serving,
-)
-from zoo.command_line import Parser, run_command
+from zoo.commands import benchmark, convert, crossvalidate, experiments, models, runs, serving
+from zoo.commands.command_line import Parser, run_command
 
 PROGRAM = "perceiver-zoo"
 
@@ -25,8 +17,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"Start with `{PROGRAM} quickstart`. Every command has its own --help.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    groups = (commands_models, commands_runs, commands_serving, commands_convert)
-    evaluations = (commands_crossvalidate, commands_benchmark, commands_experiments)
+    groups = (models, runs, serving, convert)
+    evaluations = (crossvalidate, benchmark, experiments)
     for group in (*groups, *evaluations):
         group.add_to(commands)
     return parser

@@ -1,26 +1,26 @@
 """All named models, and how their configurations are changed.
 
-To add a configuration, add a row to the table of its kind (`zoo.image_configs` and the like); a
+To add a configuration, add a row to the table of its kind (`zoo.images.configs` and the like); a
 test recounts the parameters of every row. This module loads neither Keras nor TensorFlow, so that
 listing the models is instant.
 """
 
 import dataclasses
 
-from zoo.audio_configs import AUDIO_MODELS
-from zoo.audio_video_configs import AUDIO_VIDEO_MODELS
-from zoo.baseline_configs import BASELINE_MODELS
+from zoo.audio.configs import AUDIO_MODELS
+from zoo.audio_video.configs import AUDIO_VIDEO_MODELS
+from zoo.baselines.configs import BASELINE_MODELS
 from zoo.errors import ZooError
-from zoo.flow_configs import FLOW_MODELS
-from zoo.graph_configs import GRAPH_MODELS
-from zoo.image_configs import IMAGE_MODELS
-from zoo.multimodal_configs import MULTIMODAL_MODELS
+from zoo.graphs.configs import GRAPH_MODELS
+from zoo.images.configs import IMAGE_MODELS
+from zoo.multimodal.configs import MULTIMODAL_MODELS
 from zoo.names import nearest
-from zoo.point_cloud_configs import POINT_CLOUD_MODELS
-from zoo.recipes import RECIPES
-from zoo.set_configs import SET_MODELS
-from zoo.text_configs import TEXT_MODELS
-from zoo.video_configs import VIDEO_MODELS
+from zoo.optical_flow.configs import FLOW_MODELS
+from zoo.point_clouds.configs import POINT_CLOUD_MODELS
+from zoo.recipes.named import RECIPES
+from zoo.sets.configs import SET_MODELS
+from zoo.text.configs import TEXT_MODELS
+from zoo.video.configs import VIDEO_MODELS
 
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
 MODELS = {

@@ -13,12 +13,12 @@ from perceiver_tf.models.configs import BoTNetConfig, PerceiverIOConfig
 from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from zoo.errors import ZooError
-from zoo.image_configs import ImageClassifierConfig
+from zoo.images.configs import ImageClassifierConfig
 from zoo.numerics import architecture_of
-from zoo.point_cloud_configs import NUM_AXES, PointCloudClassifierConfig
-from zoo.recipe import Recipe
-from zoo.recipes import RECIPES
-from zoo.text_configs import MaskedLanguageConfig, TextConfig
+from zoo.point_clouds.configs import NUM_AXES, PointCloudClassifierConfig
+from zoo.recipes.named import RECIPES
+from zoo.recipes.recipe import Recipe
+from zoo.text.configs import MaskedLanguageConfig, TextConfig
 
 _LEARNED_CHANNELS = 256  # of content and of positions, before and after their projections
 _STEM_CHANNELS, _STEM_KERNEL = 64, 7

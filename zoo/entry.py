@@ -16,8 +16,8 @@ class Entry:
         config: the configuration it was built from, overrides included.
         model: functional `keras.Model`; what it takes and returns, its configuration's builder
             says (`zoo.tasks`).
-        pipeline: delivers the batches that the model takes: `zoo.pipeline.Pipeline` for images,
-            `zoo.example_pipeline.ExamplePipeline` for all else.
+        pipeline: delivers the batches that the model takes: `zoo.data.pipeline.Pipeline` for
+            images, `zoo.data.example_pipeline.ExamplePipeline` for all else.
         class_names: names of the classes that came with published weights, or None.
     """
 

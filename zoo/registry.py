@@ -6,8 +6,8 @@ from perceiver_tf.models.skeleton import count_parameters
 from zoo.configs import MODELS, configuration
 from zoo.entry import Entry
 from zoo.errors import ZooError
-from zoo.starting_weights import cause_of, open_starting_weights
 from zoo.tasks import task_of
+from zoo.weights.starting import cause_of, open_starting_weights
 
 
 def list_models():
@@ -23,12 +23,12 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
         weights: what to start from; None: random weights. A `.keras` or `.weights.h5` file; a
             run folder; or published weights, converted: a folder of transformers', a pickle of
             DeepMind's, or a name on the hub, such as "deepmind/vision-perceiver-fourier" (see
-            `zoo.checkpoints`). Numerics and sizes are those of the weights where these tell
+            `zoo.weights.checkpoints`). Numerics and sizes are those of the weights where these tell
             them, unless `overrides` say otherwise; for another number of classes, of `data` or
             given by `num_classes`, the layer of the classes is new and all else is loaded.
         data: where the pipeline reads; for images: "digits", a `.npz` file, a folder of images
-            by class, or the name of a TensorFlow dataset (see `zoo.image_sources.open_source`);
-            for others see their pipelines, such as `zoo.point_cloud_sources.open_point_clouds`.
+            by class, or the name of a TensorFlow dataset (see `zoo.images.sources.open_source`);
+            for others see their pipelines, such as `zoo.point_clouds.sources.open_point_clouds`.
             A classifier gets as many outputs as the data has classes. None: the
             configuration's own data set, opened only when batches are asked for.
         skip_corrupt: bool, whether files that do not decode are left out (and counted)

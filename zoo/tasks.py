@@ -4,65 +4,63 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from zoo import (
-    audio,
-    audio_models,
-    audio_predict,
-    audio_served,
-    audio_video,
-    audio_video_models,
-    audio_video_predict,
-    audio_video_served,
-    baseline_models,
-    flow,
-    flow_losses,
-    flow_models,
-    flow_predict,
-    flow_served,
-    graph_models,
-    graph_predict,
-    graph_served,
-    graphs,
-    image,
-    image_models,
-    image_predict,
-    multimodal,
-    multimodal_losses,
-    multimodal_models,
-    multimodal_predict,
-    multimodal_served,
-    point_cloud_models,
-    point_cloud_predict,
-    point_cloud_served,
-    point_clouds,
-    set_models,
-    set_predict,
-    set_served,
-    sets,
-    text,
-    text_models,
-    text_predict,
-    text_served,
-    text_training,
-    video,
-    video_models,
-    video_predict,
-    video_served,
-)
-from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
-from zoo.audio_video_configs import AudioVideoClassifierConfig, AudioVideoTaggerConfig
-from zoo.baseline_configs import BaselineConfig
-from zoo.classification import compile_classifier, compile_tagger
+from zoo.audio import models as audio_models
+from zoo.audio import pipeline as audio
+from zoo.audio import predict as audio_predict
+from zoo.audio import served as audio_served
+from zoo.audio.configs import AudioClassifierConfig, AudioTaggerConfig
+from zoo.audio_video import models as audio_video_models
+from zoo.audio_video import pipeline as audio_video
+from zoo.audio_video import predict as audio_video_predict
+from zoo.audio_video import served as audio_video_served
+from zoo.audio_video.configs import AudioVideoClassifierConfig, AudioVideoTaggerConfig
+from zoo.baselines import models as baseline_models
+from zoo.baselines.configs import BaselineConfig
 from zoo.errors import ZooError
-from zoo.flow_configs import OpticalFlowConfig
-from zoo.graph_configs import GraphClassifierConfig
-from zoo.image_configs import ImageClassifierConfig
-from zoo.multimodal_configs import MultimodalAutoencoderConfig
-from zoo.point_cloud_configs import PointCloudClassifierConfig
-from zoo.served_images import ServedClassifier
-from zoo.set_configs import SetClassifierConfig
-from zoo.text_configs import MaskedLanguageConfig, TextClassifierConfig
-from zoo.video_configs import VideoClassifierConfig, VideoTaggerConfig
+from zoo.graphs import models as graph_models
+from zoo.graphs import pipeline as graphs
+from zoo.graphs import predict as graph_predict
+from zoo.graphs import served as graph_served
+from zoo.graphs.configs import GraphClassifierConfig
+from zoo.images import models as image_models
+from zoo.images import pipeline as image
+from zoo.images import predict as image_predict
+from zoo.images.configs import ImageClassifierConfig
+from zoo.images.served import ServedClassifier
+from zoo.multimodal import losses as multimodal_losses
+from zoo.multimodal import models as multimodal_models
+from zoo.multimodal import pipeline as multimodal
+from zoo.multimodal import predict as multimodal_predict
+from zoo.multimodal import served as multimodal_served
+from zoo.multimodal.configs import MultimodalAutoencoderConfig
+from zoo.optical_flow import losses as flow_losses
+from zoo.optical_flow import models as flow_models
+from zoo.optical_flow import pipeline as flow
+from zoo.optical_flow import predict as flow_predict
+from zoo.optical_flow import served as flow_served
+from zoo.optical_flow.configs import OpticalFlowConfig
+from zoo.point_clouds import models as point_cloud_models
+from zoo.point_clouds import pipeline as point_clouds
+from zoo.point_clouds import predict as point_cloud_predict
+from zoo.point_clouds import served as point_cloud_served
+from zoo.point_clouds.configs import PointCloudClassifierConfig
+from zoo.recipes.classification import compile_classifier, compile_tagger
+from zoo.sets import models as set_models
+from zoo.sets import pipeline as sets
+from zoo.sets import predict as set_predict
+from zoo.sets import served as set_served
+from zoo.sets.configs import SetClassifierConfig
+from zoo.text import models as text_models
+from zoo.text import pipeline as text
+from zoo.text import predict as text_predict
+from zoo.text import served as text_served
+from zoo.text import training
+from zoo.text.configs import MaskedLanguageConfig, TextClassifierConfig
+from zoo.video import models as video_models
+from zoo.video import pipeline as video
+from zoo.video import predict as video_predict
+from zoo.video import served as video_served
+from zoo.video.configs import VideoClassifierConfig, VideoTaggerConfig
 
 
 def _unchanged(config, pipeline):
@@ -95,7 +93,7 @@ class Task:
             data has.
         conditions: callable from `(config)` to a dict from names, such as "without_audio", to
             functions from a batch's inputs to inputs: a model is evaluated under each of these as
-            well, see `zoo.training.evaluate`.
+            well, see `zoo.training.train.evaluate`.
     """
 
     build_model: Callable
@@ -133,7 +131,7 @@ TASKS = {
     MaskedLanguageConfig: Task(
         build_model=text_models.masked_language_model,
         build_pipeline=text.masked_language_pipeline,
-        compiled=text_training.compile_masked_language,
+        compiled=training.compile_masked_language,
         headline="bits_per_byte",
         served=text_served.ServedLanguageModel,
         predict=text_predict.predict_masked,

@@ -21,7 +21,7 @@ def load_model(path, **kwargs):
 
     `keras.saving.load_model` itself works too once a layer of this package was used. A model
     that was saved compiled by the zoo's own optimiser or schedule loads with `compile=False`,
-    or after `import zoo.schedules, zoo.lamb`.
+    or after `import zoo.recipes.schedules, zoo.recipes.lamb`.
 
     Args:
         path: str or path of a `.keras` file.

@@ -10,8 +10,8 @@ import pytest
 from test_deepmind import REFERENCE, assign, assign_block
 
 from perceiver_tf.models.configs import PerceiverIOConfig
-from zoo.flow_configs import OpticalFlowConfig
-from zoo.flow_models import optical_flow_model
+from zoo.optical_flow.configs import OpticalFlowConfig
+from zoo.optical_flow.models import optical_flow_model
 
 ENCODER, DECODER = "perceiver_encoder/~", "flow_decoder/~/basic_decoder"
 

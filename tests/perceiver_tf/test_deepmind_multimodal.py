@@ -8,8 +8,8 @@ from test_deepmind import assign, assign_block
 
 from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.skeleton import count_parameters
-from zoo.multimodal_configs import MULTIMODAL_MODELS, MultimodalAutoencoderConfig
-from zoo.multimodal_models import multimodal_autoencoder, reconstructor
+from zoo.multimodal.configs import MULTIMODAL_MODELS, MultimodalAutoencoderConfig
+from zoo.multimodal.models import multimodal_autoencoder, reconstructor
 
 REFERENCE = pathlib.Path(__file__).parent / "deepmind" / "kinetics_autoencoder_small.npz"
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_deepmind import REFERENCE, assign_block
 
-from zoo.text_configs import MaskedLanguageConfig, language_architecture
-from zoo.text_models import masked_language_model
+from zoo.text.configs import MaskedLanguageConfig, language_architecture
+from zoo.text.models import masked_language_model
 
 
 def small_model(implementation="auto"):

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 from tuning import recipe_space, spaces
-from zoo.augment import Augmentation
 from zoo.configs import MODELS, configuration
 from zoo.costs import costs, has_costs
 from zoo.errors import ZooError
-from zoo.recipes import RECIPES
+from zoo.recipes.augmentation import Augmentation
+from zoo.recipes.named import RECIPES
 
 NAMES = [name for name, config in MODELS.items() if has_costs(config)]
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from perceiver_tf.models.configs import PerceiverConfig
-from zoo.audio_configs import AudioClassifierConfig, AudioTaggerConfig
+from zoo.audio.configs import AudioClassifierConfig, AudioTaggerConfig
 
 ARCHITECTURE = PerceiverConfig(
     num_latents=3,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from perceiver_tf.models.configs import PerceiverConfig
-from zoo.audio_video_configs import AudioVideoClassifierConfig, AudioVideoTaggerConfig
+from zoo.audio_video.configs import AudioVideoClassifierConfig, AudioVideoTaggerConfig
 from zoo.configs import FIXED_FIELDS
 
 ARCHITECTURE = PerceiverConfig(

@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 
-from zoo.graph import make_graph
+from zoo.graphs.graph import make_graph
 
 # A path of four nodes with a triangle at its end: symmetric but for its labels, and its third and
 # fourth eigenvalues above 0 are equal.
@@ -32,7 +32,7 @@ PATH = {
 
 
 def graph(fields=KITE):
-    """Returns a `zoo.graph.Graph`."""
+    """Returns a `zoo.graphs.graph.Graph`."""
     return make_graph("a graph", **fields)
 
 

@@ -9,10 +9,10 @@ import time
 import pytest
 
 from zoo.cli import build_parser, main
-from zoo.commands_runs import parse_settings
+from zoo.commands.runs import parse_settings
+from zoo.commands.terminal import write_json
 from zoo.configs import MODELS
 from zoo.errors import ZooError
-from zoo.terminal import write_json
 
 COMMANDS = (
     "list",
@@ -166,7 +166,7 @@ def test_messages_of_a_failing_start_are_shown(tmp_path):
         "import os\nos.write(2, b'a driver is too old\\n')\nraise ImportError('broken install')\n"
     )
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-    program += "from zoo.terminal import start_tensorflow; start_tensorflow()"
+    program += "from zoo.commands.terminal import start_tensorflow; start_tensorflow()"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 1

@@ -15,9 +15,9 @@ import zoo
 from zoo.cli import main
 from zoo.configs import MODELS as ALL_MODELS
 from zoo.costs import costs, has_costs, num_weights
-from zoo.image_configs import IMAGE_MODELS
-from zoo.point_cloud_configs import POINT_CLOUD_MODELS
-from zoo.recipes import RECIPES
+from zoo.images.configs import IMAGE_MODELS
+from zoo.point_clouds.configs import POINT_CLOUD_MODELS
+from zoo.recipes.named import RECIPES
 
 MODELS = IMAGE_MODELS | POINT_CLOUD_MODELS
 
@@ -29,8 +29,8 @@ import ast, ctypes, gc, sys
 import keras
 import numpy as np
 import zoo
-from zoo.optimizers import build_optimizer
-from zoo.recipes import RECIPES
+from zoo.recipes.optimizers import build_optimizer
+from zoo.recipes.named import RECIPES
 from zoo.tasks import task_of
 
 def resident(field):

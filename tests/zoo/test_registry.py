@@ -6,8 +6,8 @@ import zoo
 from perceiver_tf import perceiver
 from perceiver_tf.layers.byte_array import assemble
 from zoo.configs import MODELS, configuration
-from zoo.image_models import image_adapter
-from zoo.recipes import RECIPES
+from zoo.images.models import image_adapter
+from zoo.recipes.named import RECIPES
 from zoo.registry import parameter_count
 
 PARAMETERS = {

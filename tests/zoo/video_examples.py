@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from perceiver_tf.models.configs import PerceiverConfig
-from zoo.clips import write_clip
-from zoo.video_configs import VideoClassifierConfig, VideoTaggerConfig
+from zoo.clips.codec import write_clip
+from zoo.video.configs import VideoClassifierConfig, VideoTaggerConfig
 
 ARCHITECTURE = PerceiverConfig(
     num_latents=3,

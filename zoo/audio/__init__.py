@@ -1,0 +1,1 @@
+"""Models of sound: classifiers and taggers, from files to what is served."""

@@ -1,0 +1,1 @@
+"""Models of video with sound, or with another series of samples."""

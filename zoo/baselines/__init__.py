@@ -1,0 +1,1 @@
+"""Networks of other kinds, to hold a Perceiver against."""

@@ -1,0 +1,1 @@
+"""Measures models beside their peers, and pipelines beside the bare decoder."""

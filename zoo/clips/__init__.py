@@ -1,0 +1,1 @@
+"""Clips with sound, for all models that read or write them: files, arrays, made-up ones."""

@@ -1,0 +1,1 @@
+"""The commands of `perceiver-zoo`, one module for each group."""

@@ -1,0 +1,171 @@
+"""The commands that describe models; they load neither Keras nor TensorFlow."""
+
+import argparse
+import dataclasses
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from zoo.commands.terminal import add_command, console, write_json
+from zoo.configs import MODELS, configuration
+from zoo.costs import PREDICTED, Costs, costs, has_costs
+from zoo.recipes.named import RECIPES
+
+
+def add_to(commands: argparse._SubParsersAction) -> None:
+    """Adds `list` and `info` to the sub-commands."""
+    add_list(commands)
+    add_info(commands)
+
+
+def add_list(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(
+        commands,
+        "list",
+        list_command,
+        "List the models that can be built, with their sizes and where they come from.",
+        ["perceiver-zoo list", "perceiver-zoo list --json models.json"],
+    )
+    parser.add_argument("--json", metavar="PATH", help="also write the list to PATH (- = stdout)")
+
+
+def add_info(commands: argparse._SubParsersAction) -> None:
+    parser = add_command(
+        commands,
+        "info",
+        info_command,
+        "Print a model's configuration, parameters, source, training recipe, multiply-adds and "
+        "memory. The latter are predicted from the configuration, for float32 on a CPU.",
+        [
+            "perceiver-zoo info perceiver_imagenet",
+            "perceiver-zoo info perceiver_imagenet --batch-size 8 --training",
+        ],
+    )
+    parser.add_argument("name", metavar="NAME", help="a model from `perceiver-zoo list`")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="examples that the memory is predicted for (default: 1)",
+    )
+    parser.add_argument(
+        "--training", action="store_true", help="also predict the memory of a training step"
+    )
+    parser.add_argument("--json", metavar="PATH", help="also write it to PATH (- = stdout)")
+
+
+def list_command(args: argparse.Namespace) -> None:
+    """Prints one row for each model."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("name", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("inputs")
+    table.add_column("data", overflow="fold")
+    table.add_column("source", overflow="fold")
+    for name, config in MODELS.items():
+        row = (name, f"{config.parameters:,}", config.reads, config.dataset, config.source)
+        table.add_row(*map(Text, row))
+    console(args.json).print(table)
+    write_json(args.json, {"models": {name: _summary(MODELS[name]) for name in MODELS}})
+
+
+def info_command(args: argparse.Namespace) -> None:
+    """Prints one model's configuration, recipe and costs."""
+    config = configuration(args.name)
+    model_costs = None
+    if has_costs(config):
+        model_costs = costs(config, args.batch_size)
+    recipe = RECIPES[config.recipe]
+    out = console(args.json)
+    out.print(Text(args.name, style="bold"))
+    out.print(Text(config.summary))
+    about = {"parameters": f"{config.parameters:,}", "inputs": config.reads}
+    fields = ("num_classes", "positions", "augmentation", "dataset", "numerics", "source")
+    about |= {
+        name.removeprefix("num_"): getattr(config, name) for name in fields if hasattr(config, name)
+    }
+    out.print(_two_columns("", about))
+    architecture = type(config.architecture).__name__
+    out.print(_two_columns(architecture, dataclasses.asdict(config.architecture)))
+    out.print(_two_columns(f"recipe {config.recipe}", dataclasses.asdict(recipe)))
+    if model_costs:
+        out.print(_costs_table(model_costs, args.batch_size, args.training))
+    else:
+        out.print(PREDICTED)
+    report = {"name": args.name, **dataclasses.asdict(config)}
+    report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
+    if model_costs:
+        report["costs"] = _costs_report(model_costs, args.batch_size, args.training)
+    write_json(args.json, report)
+
+
+def _costs_table(model_costs: Costs, batch_size: int, training: bool) -> Table:
+    """Returns multiply-adds and memory as they are printed."""
+    ran = ", ".join(f"{name} {form}" for name, form in model_costs.implementations.items())
+    memory = model_costs.memory
+    rows = {
+        "multiply-adds per example": f"{_in_words(model_costs.multiply_adds)}, as executed",
+        "all attention dense": _in_words(model_costs.dense_multiply_adds),
+        "implementations": ran or "each attention dense",
+        "forward pass": f"{_mebibytes(memory.forward)} above the weights, at its peak",
+    }
+    if training:
+        rows |= {
+            "training step": f"{_mebibytes(memory.training)} above weights and optimiser's state",
+            "activations kept": _mebibytes(memory.kept),
+            "gradients": _mebibytes(memory.gradients),
+            "optimiser's state": _mebibytes(model_costs.optimizer_state),
+        }
+    return _two_columns(f"predicted costs, batch of {batch_size}, float32", rows)
+
+
+def _costs_report(model_costs: Costs, batch_size: int, training: bool) -> dict[str, Any]:
+    """Returns multiply-adds and memory, in bytes, for JSON."""
+    memory = model_costs.memory
+    report = {
+        "batch_size": batch_size,
+        "multiply_adds": model_costs.multiply_adds,
+        "dense_multiply_adds": model_costs.dense_multiply_adds,
+        "implementations": model_costs.implementations,
+        "forward_bytes": memory.forward,
+    }
+    if training:
+        report |= {
+            "training_bytes": memory.training,
+            "kept_bytes": memory.kept,
+            "gradient_bytes": memory.gradients,
+            "optimizer_state_bytes": model_costs.optimizer_state,
+        }
+    return report
+
+
+def _in_words(count: int) -> str:
+    unit, word = (1e9, "billion") if count >= 1e9 else (1e6, "million")
+    return f"{count / unit:,.{0 if count >= 100 * unit else 2}f} {word}"
+
+
+def _mebibytes(size: float) -> str:
+    return f"{size / 2**20:,.1f} MiB"
+
+
+def _summary(config) -> dict[str, Any]:
+    named = ("summary", "source", "parameters", "reads", "image_shape", "num_classes", "dataset")
+    return _fields(config, *named, "recipe")
+
+
+def _fields(config, *names) -> dict[str, Any]:
+    """Returns those of the named fields that a configuration of this kind has."""
+    return {name: getattr(config, name) for name in names if hasattr(config, name)}
+
+
+def _two_columns(title: str, values: dict[str, Any]) -> Table:
+    table = Table(box=None, show_header=False, title=title or None, title_justify="left")
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in values.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key}={item}" for key, item in value.items() if item) or "none"
+        table.add_row(Text(name), Text(str(value)))
+    return table

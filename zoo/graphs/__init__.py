@@ -1,0 +1,1 @@
+"""Classifiers of graphs, from files to what is served."""

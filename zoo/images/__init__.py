@@ -1,0 +1,1 @@
+"""Classifiers of images, from files to what is served."""

@@ -1,0 +1,1 @@
+"""Models of optical flow, from pairs of frames to what is served."""

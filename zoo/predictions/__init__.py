@@ -1,0 +1,1 @@
+"""What the predictions of all models have in common: class names, scores, pictures."""

@@ -1,0 +1,1 @@
+"""How models are trained, as data, and what is built of it: optimisers and schedules."""

@@ -1,0 +1,1 @@
+"""Trained models, ready for use: exported, opened, asked."""

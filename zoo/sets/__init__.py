@@ -1,0 +1,1 @@
+"""Classifiers of sets of entities, from files to what is served."""

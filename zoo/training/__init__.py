@@ -1,0 +1,1 @@
+"""Training runs: new, resumed, interrupted, evaluated."""

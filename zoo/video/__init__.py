@@ -1,0 +1,1 @@
+"""Models of video: classifiers and taggers, from files to what is served."""

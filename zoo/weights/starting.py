@@ -1,0 +1,153 @@
+"""What a model may start from: a file of Keras's, a run of this zoo, or published weights."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import re
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.configs import as_setting, fields_from_data
+from zoo.errors import ZooError
+from zoo.records.run_folder import RUN_FILE, RunFolder
+from zoo.tasks import task_of
+from zoo.weights import checkpoints
+
+ABOUT_FILE = "perceiver_zoo.json"  # in a .keras file: which model of the zoo it holds
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """Weights that were found, and what the model for them is like.
+
+    Attributes:
+        load: callable of `(model, config)` that gives a model these weights. Where the
+            configuration has another number of classes, the layer of the classes stays new.
+        settings: dict of the fields by which the model of the weights differs from the named one.
+        num_classes: int, or None if it is not known or there are none.
+        class_names: tuple of str, or None.
+    """
+
+    load: Callable
+    settings: dict[str, Any] = field(default_factory=dict)
+    num_classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def overrides(self, data, given: dict) -> dict:
+        """Returns the overrides of a model that starts from these weights.
+
+        Args:
+            data: as in `zoo.build`; if it is given, it tells the number of classes.
+            given: dict of overrides that go before those of the weights.
+        """
+        told = dict(self.settings)
+        if data is not None:
+            told.pop("num_classes", None)
+        return {**told, **given}
+
+    def names_for(self, config) -> tuple[str, ...] | None:
+        """Returns the names of the classes, if the configuration has the same classes."""
+        is_same = self.num_classes == getattr(config, "num_classes", None)
+        return self.class_names if is_same else None
+
+
+def open_starting_weights(source, name: str) -> StartingWeights:
+    """Finds weights for a model of the zoo; they are not read yet.
+
+    Args:
+        source: a `.keras` or `.weights.h5` file, a run folder, or published weights (see
+            `zoo.weights.checkpoints.opened`).
+        name: str, the model's name.
+
+    Raises:
+        ZooError: If there are none, they cannot be read, or they are of another model.
+    """
+    if checkpoints.is_checkpoint(source):
+        checkpoint = checkpoints.opened(source)
+        return StartingWeights(
+            load=functools.partial(checkpoints.load_into, weights=checkpoint),
+            settings=checkpoints.settings_of(checkpoint, name),
+            num_classes=checkpoints.num_classes_of(checkpoint),
+            class_names=checkpoints.class_names_of(checkpoint),
+        )
+    path = pathlib.Path(source)
+    if (path / RUN_FILE).is_file():
+        about, path = RunFolder.open(path).config, path / "model.keras"
+    else:
+        about = read_about(path)
+    if about is None:
+        return StartingWeights(load=functools.partial(_load_file, path=path, num_classes=None))
+    if about["name"] != name:
+        raise ZooError(f"The weights must be of {name}. Received: {source}, of {about['name']}.")
+    settings = {key: as_setting(value) for key, value in about["overrides"].items()}
+    num_classes, names = about.get("num_classes"), about["class_names"]
+    settings |= fields_from_data(about)
+    return StartingWeights(
+        load=functools.partial(_load_file, path=path, num_classes=num_classes),
+        settings=settings,
+        num_classes=num_classes,
+        class_names=None if names is None else tuple(names),
+    )
+
+
+def read_about(path) -> dict | None:
+    """Returns what a `.keras` file says of the model of the zoo it holds; None if it does not.
+
+    Raises:
+        ZooError: If the file is there and cannot be read.
+    """
+    if path.suffix != ".keras" or not path.is_file():
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read(ABOUT_FILE))
+    except KeyError:
+        return None
+    except (OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
+        raise ZooError(f"The model file {path} cannot be read: {error}") from error
+
+
+def load_weights(model, path):
+    """Gives a model the weights of a file.
+
+    Args:
+        model: `keras.Model`.
+        path: str or path of a `.keras` or `.weights.h5` file of the same architecture.
+
+    Raises:
+        ZooError: if there is no such file, or its weights are not those of this model.
+    """
+    if not pathlib.Path(path).is_file():
+        raise ZooError(f"There are no weights at {path}.")
+    try:
+        with warnings.catch_warnings():
+            # Keras warns of some weights that it leaves as they are.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (ValueError, OSError, UserWarning) as error:
+        raise ZooError(
+            f"The weights at {path} are not those of {model.name}: {cause_of(error)}"
+        ) from error
+
+
+def cause_of(error) -> str:
+    """Returns the line of a Keras error that tells the cause, without colours."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
+    lines = [line.strip() for line in lines if line.strip()]
+    return next((line for line in lines if not line.startswith("Exception encountered")), "")
+
+
+def _load_file(model, config, path, num_classes):
+    if num_classes is None or num_classes == config.num_classes:
+        load_weights(model, path)
+        return
+    stored = dataclasses.replace(config, num_classes=num_classes)
+    stored_model = task_of(config).build_model(stored, model.name)
+    load_weights(stored_model, path)
+    for variable, value in zip(model.weights, stored_model.weights, strict=True):
+        if variable.shape == value.shape:  # all but the layer of the classes
+            variable.assign(value)
