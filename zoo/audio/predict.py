@@ -19,7 +19,7 @@ from zoo.predictions.of_files import (
 
 
 def predict_sounds(endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32):
-    """Prints a table of sound files and their best classes; see `zoo.tasks.Task.predict`.
+    """Prints a table of sound files and their best classes; see `zoo.task.Task.predict`.
 
     Args:
         endpoints: dict of callables with "classify_sound" or "tag_sound" and, if the names are

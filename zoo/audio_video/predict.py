@@ -21,7 +21,7 @@ from zoo.predictions.of_files import (
 def predict_audio_video(
     endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32
 ):
-    """Prints a table of clip files and their best classes; see `zoo.tasks.Task.predict`.
+    """Prints a table of clip files and their best classes; see `zoo.task.Task.predict`.
 
     Of a clip its start counts, as long as the model reads; what a shorter one lacks is masked. One
     without a sound track is scored by its video alone, and a line says which these are.

@@ -18,7 +18,7 @@ LABELS_AND_ATTRIBUTES = ("node_labels", "node_attributes", "edge_labels")
 def predict_graphs(
     endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32
 ) -> dict[str, Any]:
-    """Prints a table of graphs and their best classes; see `zoo.tasks.Task.predict`.
+    """Prints a table of graphs and their best classes; see `zoo.task.Task.predict`.
 
     Args:
         endpoints: dict of callables with "classify_graphs", "graph_format" and, if the names are

@@ -30,7 +30,7 @@ def predict_contents(endpoints, contents, skipped, top, batch_size, skip_corrupt
 def predict_files(
     endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32
 ) -> dict[str, Any]:
-    """Prints a table of image files and their best classes; see `zoo.tasks.Task.predict`.
+    """Prints a table of image files and their best classes; see `zoo.task.Task.predict`.
 
     Args:
         endpoints: dict of callables with "image_bytes" and, if the names are known,

@@ -21,7 +21,7 @@ def predict_clips(
 
     For each clip `NAME_reconstructed.mp4`, picture and sound, and `NAME_reconstructed.png`, frames
     above reconstructed frames and waveforms, appear in `out`, each complete or not at all; see
-    `zoo.tasks.Task.predict`. Of a clip its start counts, as long as the model reads.
+    `zoo.task.Task.predict`. Of a clip its start counts, as long as the model reads.
 
     Args:
         endpoints: dict of callables with "reconstruct" and "clip_format", see

@@ -19,7 +19,7 @@ def predict_flow(
     """Prints a table of the motion from each frame to the next, and writes it to files.
 
     For each pair `FIRST_to_SECOND.flo` (Middlebury's format) and `FIRST_to_SECOND.png` (the colour
-    wheel) appear in `out`, each complete or not at all; see `zoo.tasks.Task.predict`.
+    wheel) appear in `out`, each complete or not at all; see `zoo.task.Task.predict`.
 
     Args:
         endpoints: dict of callables with "flow", see `zoo.optical_flow.served.ServedFlow`.

@@ -25,7 +25,7 @@ CLOUDS_ON_A_SHEET = 30
 def predict_clouds(
     endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32
 ) -> dict[str, Any]:
-    """Prints a table of point clouds and their best classes; see `zoo.tasks.Task.predict`.
+    """Prints a table of point clouds and their best classes; see `zoo.task.Task.predict`.
 
     Of each cloud, or mesh, as many points count as the model was trained on, chosen as at its
     evaluation.

@@ -12,7 +12,8 @@ from zoo.records.run_folder import RUN_FILE
 from zoo.serving.model_file import load_model_file
 from zoo.serving.saved_model import SAVED_MODEL_FILE, served_model
 from zoo.serving.trained_runs import load_run
-from zoo.tasks import Task, task_of, task_with_signature
+from zoo.task import Task
+from zoo.tasks import task_of, task_with_signature
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class ReadyModel:
     """What `open_endpoints` returns.
 
     Attributes:
-        task: `zoo.tasks.Task`.
+        task: `zoo.task.Task`.
         endpoints: dict from the name of a signature to a callable that takes tensors by keyword
             and returns a dict of tensors.
     """

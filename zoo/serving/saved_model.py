@@ -126,7 +126,7 @@ def _as_float32(config: Any) -> Any:
 
 
 def served_model(model_or_entry, preprocess=None, class_names=None):
-    """Returns the object whose `endpoints()` are served, see `zoo.tasks.Task.served`.
+    """Returns the object whose `endpoints()` are served, see `zoo.task.Task.served`.
 
     Args:
         model_or_entry, preprocess, class_names: see `export`.

@@ -13,7 +13,7 @@ from zoo.sets.pipeline import check_fields, read_sets
 def predict_sets(
     endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32
 ) -> dict[str, Any]:
-    """Prints a table of sets and their best classes; see `zoo.tasks.Task.predict`.
+    """Prints a table of sets and their best classes; see `zoo.task.Task.predict`.
 
     Args:
         endpoints: dict of callables with "classify_sets", "set_format" and, if the names are

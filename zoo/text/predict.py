@@ -15,7 +15,7 @@ _MASK = re.compile(r"\[MASK(:\d+)?\]")
 
 
 def predict_masked(endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32):
-    """Prints texts with their hidden bytes filled in and marked; see `zoo.tasks.Task.predict`.
+    """Prints texts with their hidden bytes filled in and marked; see `zoo.task.Task.predict`.
 
     Args:
         endpoints: dict of callables with "fill_in", see `zoo.text.served.ServedLanguageModel`.
@@ -52,7 +52,7 @@ def predict_masked(endpoints, items, *, out, console, top=3, skip_corrupt=False,
 
 
 def predict_labels(endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=32):
-    """Prints a table of texts and their best classes; see `zoo.tasks.Task.predict`.
+    """Prints a table of texts and their best classes; see `zoo.task.Task.predict`.
 
     Args:
         endpoints: dict of callables with "classify_text" and, if the names are known,

@@ -23,7 +23,7 @@ VIDEOS_ON_A_SHEET = 12
 
 
 def predict_videos(endpoints, items, *, out, console, top=3, skip_corrupt=False, batch_size=1):
-    """Prints a table of video files and their best classes; see `zoo.tasks.Task.predict`.
+    """Prints a table of video files and their best classes; see `zoo.task.Task.predict`.
 
     Args:
         endpoints: dict of callables with "classify_video" or "tag_video", "video_format" and, if
