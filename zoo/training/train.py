@@ -29,6 +29,7 @@ from zoo.training.fit import (
 )
 from zoo.training.mid_epoch import CHECKPOINT_MINUTES
 from zoo.training.run_settings import new_settings, resumed_settings, run_config
+from zoo.training.xla import has_loops
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,8 @@ def compile_entry(entry, recipe, strategy, jit_compile):
         jit_compile: "auto", True or False.
 
     Raises:
-        ZooError: If the devices cannot share the batches, or the data cannot be read.
+        ZooError: If the devices cannot share the batches, the data cannot be read, or XLA is asked
+            for and cannot be had.
     """
     check_batch_size(recipe.batch_size, entry.pipeline.num_examples("train"), strategy)
     variables = entry.model.trainable_variables
@@ -222,6 +224,14 @@ def compile_entry(entry, recipe, strategy, jit_compile):
         **task_of(entry.config).compiled(entry.config, recipe),
         jit_compile=jit_compile,
     )
+    if entry.model.jit_compile and has_loops(entry.model, recipe.batch_size):
+        if jit_compile is True:
+            raise ZooError(
+                "`jit_compile` must be 'auto' or False where attention is computed in blocks, "
+                "whose gradient XLA cannot compile. Received: jit_compile=True, "
+                f"{recipe.batch_size} examples in a batch; fewer may not need blocks."
+            )
+        entry.model.jit_compile = False
 
 
 def _build_compiled(settings, strategy, jit_compile, resume):
