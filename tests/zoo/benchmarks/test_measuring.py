@@ -186,6 +186,7 @@ def test_describing_the_command_loads_no_framework():
 
 @pytest.mark.slow
 def test_the_command_measures_a_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # whole names
     for name in peers.PEERS:
         monkeypatch.setitem(peers.PEERS, name, missing(name))
     plot = tmp_path / "bench.png"
