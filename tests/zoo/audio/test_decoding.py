@@ -146,18 +146,30 @@ def test_a_bad_file_is_named_in_one_line(tmp_path, kind):
     assert "\n" not in str(caught.value)
 
 
-@needs_samples
-def test_real_files_decode():
-    pytest.importorskip("soundfile")
-    pytest.importorskip("av")
+def rates_of_samples(suffixes):
+    """Returns the sample rates of all real files of these kinds, which are decoded."""
     found = {}
     for path in sorted(SAMPLES.iterdir()):
-        if path.suffix in audio_decoding.SUFFIXES and path.name != FLAC_IN_OGG:
+        if path.suffix in suffixes and path.name != FLAC_IN_OGG:
             waveform, rate = read_sound(path)
             assert np.abs(waveform).max() > 0.01, path
             found[path.name] = rate
-    assert len(found) == 17
+    return found
+
+
+@needs_samples
+def test_real_files_decode():
+    pytest.importorskip("soundfile")
+    found = rates_of_samples((".wav", ".flac", ".ogg", ".mp3"))
+    assert len(found) == 14
     assert found["pydub_test-192khz-32bit.flac"] == 192000
+
+
+@needs_samples
+def test_real_sound_tracks_decode():
+    pytest.importorskip("av")
+    found = rates_of_samples(audio_decoding.TRACK_SUFFIXES)
+    assert len(found) == 3
     assert found["pydub_format_test.m4a"] == 44100 and found["pydub_test5.webm"] == 48000
 
 
