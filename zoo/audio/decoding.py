@@ -47,11 +47,19 @@ def read_sound(path, start=None, end=None, may_be_cut=False):
     """
     path = os.path.expanduser(path)
     try:
-        with open(path, "rb") as file:
-            first_bytes = file.read(64)
+        # Without Python's buffers: of a short sound they take a fifth of the time.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise unreadable(path, (error.strerror or str(error)).lower()) from error
-    part, sample_rate, length = _decoded(path, first_bytes, (start, end, may_be_cut))
+    try:
+        first_bytes = os.read(descriptor, 64)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        file = path, descriptor, first_bytes
+        part, sample_rate, length = _decoded(*file, (start, end, may_be_cut))
+    except OSError as error:
+        raise unreadable(path, (error.strerror or str(error)).lower()) from error
+    finally:
+        os.close(descriptor)
     if not len(part):
         found = f" from {start} s on, {length / sample_rate:.2f} s in all" if length else ""
         raise unreadable(path, f"it has no samples{found}")
@@ -113,10 +121,11 @@ def decoder_in_use() -> str | None:
     return "soundfile"
 
 
-def _decoded(path, first_bytes, part):
+def _decoded(path, descriptor, first_bytes, part):
     """Returns a part, float32 (n, channels); the sample rate; and the length of all.
 
-    A part is the last three arguments of `read_sound`.
+    The descriptor is that of the file, at its start. A part is the last three arguments of
+    `read_sound`.
     """
     has_soundfile = _has_soundfile()
     is_opus, is_wav = is_opus_in_ogg(first_bytes), first_bytes.startswith(b"RIFF")
@@ -129,7 +138,7 @@ def _decoded(path, first_bytes, part):
         if not (is_wav or is_opus) and decoder_in_use() == "tensorflow-io":
             return _part(*_decoded_by_tensorflow_io(path), part)
         if has_soundfile:
-            return _decoded_by_soundfile(path, part)
+            return _decoded_by_soundfile(descriptor, part)
     except (RuntimeError, tf.errors.OpError) as error:
         if has_soundfile or not is_wav:
             reason = "it is corrupt, truncated or no WAV, FLAC, OGG or MP3"
@@ -154,11 +163,11 @@ def _bounds(sample_rate, length, start, end, may_be_cut):
     return first, None if end is None else round(end * sample_rate)
 
 
-def _decoded_by_soundfile(path, part):
+def _decoded_by_soundfile(descriptor, part):
     """Reads the part alone, without what lies around it."""
     import soundfile
 
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(descriptor, closefd=False) as file:
         length = file.frames
         first, last = _bounds(file.samplerate, length, *part)
         if first >= length:

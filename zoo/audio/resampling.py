@@ -80,7 +80,7 @@ def resample_array(waveform, rate_in, rate_out):
         shape = (num_products, num_rows, taps.stop - taps.start)
         strides = (num_rows * down * padded.itemsize, down * padded.itemsize, padded.itemsize)
         windows = np.lib.stride_tricks.as_strided(padded[taps.start :], shape, strides)
-        outputs[..., columns] = windows @ weights
+        np.matmul(windows, weights, out=outputs[..., columns])
     return outputs.reshape(-1)[:num_outputs]
 
 
@@ -112,9 +112,11 @@ def resampled_length(length, rate_in, rate_out):
 
 def can_resample(rate_in, rate_out) -> bool:
     """Returns whether the filters between two sample rates, ints, are not too many."""
+    if rate_in == rate_out:
+        return True
     margin = math.ceil(HALF_WIDTH / ROLLOFF * max(rate_in / rate_out, 1.0))
     up, down = _block(rate_in, rate_out, math.gcd(rate_in, rate_out), margin)
-    return rate_in == rate_out or up * 2 * down <= LARGEST_KERNEL
+    return up * 2 * down <= LARGEST_KERNEL
 
 
 def _block(rate_in, rate_out, divisor, margin):

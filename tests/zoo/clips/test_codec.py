@@ -77,6 +77,24 @@ def test_written_clips_read_the_same(tmp_path, random):
     assert [p.name for p in path.parent.iterdir()] == ["clip.mp4"]
 
 
+@pytest.mark.parametrize("flags", ["faststart", "frag_keyframe+empty_moov"])
+def test_a_clip_reads_the_same_wherever_its_header_is(clip_file, tmp_path, flags):
+    path = tmp_path / "again.mp4"
+    with (
+        av.open(str(clip_file)) as read,
+        av.open(str(path), "w", options={"movflags": flags}) as written,
+    ):
+        streams = {stream: written.add_stream_from_template(stream) for stream in read.streams}
+        for packet in read.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream]
+                written.mux(packet)
+    for expected, found in zip(
+        read_clip(clip_file, **FORM, **SOUND), read_clip(path, **FORM, **SOUND), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_clip_that_ends_too_early_is_refused(clip_file, tmp_path):
     with pytest.raises(ZooError, match=r"too short: the model reads 8 frames up to 1.40 s.*1.00 s"):
         read_clip(clip_file, **{**FORM, "num_frames": 8})
