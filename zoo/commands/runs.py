@@ -2,7 +2,9 @@
 
 import argparse
 import ast
+import contextlib
 import dataclasses
+import json
 import time
 from typing import Any
 
@@ -193,7 +195,9 @@ def evaluate_command(args: argparse.Namespace) -> None:
 
 
 def parse_settings(option: str, settings: list[str]) -> dict[str, Any]:
-    """Returns the dict that repeated KEY=VALUE options spell; values are Python literals or text.
+    """Returns the dict that repeated KEY=VALUE options spell.
+
+    A value is a Python literal, JSON (such as `true`), or else text.
 
     Raises:
         ZooError: if one is not of that form.
@@ -203,10 +207,11 @@ def parse_settings(option: str, settings: list[str]) -> dict[str, Any]:
         key, separator, text = setting.partition("=")
         if not (separator and key.isidentifier()):
             raise ZooError(f"`{option}` must be of the form KEY=VALUE. Received: {setting!r}")
-        try:
-            parsed[key] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            parsed[key] = text
+        parsed[key] = text
+        for read in (ast.literal_eval, json.loads):
+            with contextlib.suppress(ValueError, SyntaxError):
+                parsed[key] = read(text)
+                break
     return parsed
 
 

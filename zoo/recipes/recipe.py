@@ -91,6 +91,11 @@ class Recipe:
             ("label_smoothing", "in [0, 1)", 0 <= self.label_smoothing < 1),
             ("ema", "None or in (0, 1)", self.ema is None or 0 < self.ema < 1),
             (
+                "augmentation",
+                "an Augmentation, or in `replace` a dict of its fields",
+                isinstance(self.augmentation, Augmentation),
+            ),
+            (
                 "clip_global_norm",
                 "None or a number > 0",
                 self.clip_global_norm is None or self.clip_global_norm > 0,

@@ -57,6 +57,7 @@ def test_replace_changes_only_what_is_named():
         ({"ema": 1.0}, "`ema` must be None or in"),
         ({"clip_global_norm": 0}, "`clip_global_norm` must be None or a number > 0"),
         ({"augmentation": {"flop": True}}, "setting of the recipe is wrong.*flop"),
+        ({"augmentation": "{flip}"}, "`augmentation` must be an Augmentation.*{flip}"),
     ],
 )
 def test_replace_refuses_wrong_settings(settings, message):
