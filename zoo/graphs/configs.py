@@ -28,6 +28,8 @@ class GraphClassifierConfig:
         num_positions: eigenvectors of the Laplacian that give the nodes positions.
         num_walks: lengths of random walks whose chance to end where they began is told of each
             node: 2, 3, ... `num_walks` + 1 steps; 0: none.
+        label_counts: whether every token says how many nodes of each label the graph has.
+        num_degree_counts: and how many nodes of 1, 2, ... so many neighbours; 0: none.
         max_nodes, max_edges: of larger graphs so many nodes and edges are read, evenly spaced
             ones. What each says of its surroundings is of the whole graph.
         token_channels: width of the byte array's rows.
@@ -51,6 +53,8 @@ class GraphClassifierConfig:
     num_classes: int = 2
     num_positions: int = 8
     num_walks: int = 0
+    label_counts: bool = False
+    num_degree_counts: int = 0
     max_nodes: int = 64
     max_edges: int = 128
     token_channels: int = 64
@@ -68,13 +72,14 @@ class GraphClassifierConfig:
         for name in ("num_classes", "max_nodes", "max_edges", "token_channels"):
             require(self, name, "an integer of at least 1", is_count(getattr(self, name), 1))
         for name in (
-            *("num_node_attributes", "num_positions", "num_walks", "hidden_channels"),
-            *("fold", "fold_seed"),
+            *("num_node_attributes", "num_positions", "num_walks", "num_degree_counts"),
+            *("hidden_channels", "fold", "fold_seed"),
         ):
             require(self, name, "an integer of at least 0", is_count(getattr(self, name), 0))
         for name in ("node_labels", "edge_labels"):
             require(self, name, "a tuple of different integers", _are_labels(getattr(self, name)))
-        require(self, "random_signs", "True or False", isinstance(self.random_signs, bool))
+        for name in ("label_counts", "random_signs"):
+            require(self, name, "True or False", isinstance(getattr(self, name), bool))
         require(self, "num_folds", "an integer of at least 2", is_count(self.num_folds, 2))
         require(self, "fold", f"less than num_folds={self.num_folds}", self.fold < self.num_folds)
 
@@ -110,12 +115,14 @@ GRAPH_MODELS = {
     "perceiver_mutag_small": GraphClassifierConfig(
         summary="Molecules as sets of atoms and bonds, trains in seconds",
         source="sized for MUTAG, 188 molecules",
-        parameters=62_722,
+        parameters=64_130,
         architecture=_small(8),
         node_labels=(0, 1, 2, 3, 4, 5, 6),
         edge_labels=(0, 1, 2, 3),
         num_positions=4,
         num_walks=6,
+        label_counts=True,
+        num_degree_counts=4,
         max_nodes=28,
         max_edges=33,
         hidden_channels=64,

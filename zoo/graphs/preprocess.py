@@ -12,6 +12,7 @@ SYMMETRIC = 1e-3
 BEHIND_ALL_EIGENVALUES = 4.0
 SIZE_SCALE = 4.0
 DEGREE_SCALE = 4.0
+COUNT_SCALE = 4.0
 
 
 class GraphPreprocess:
@@ -23,8 +24,8 @@ class GraphPreprocess:
     I - D^(-1/2) A D^(-1/2) that belong to the smallest eigenvalues above zero, times the square
     root of the number of nodes, so that they are of about unit scale. An edge says its label, the
     labels of its two ends together, and the sums and absolute differences of their positions,
-    which do not depend on the order of the ends. Both say the size of the graph, which attention
-    as a mean cannot count.
+    which do not depend on the order of the ends. Both say the size of the graph, and if wanted how
+    many nodes there are of each label and degree, which attention as a mean cannot count.
 
     An eigenvector's sign is arbitrary, and those of equal eigenvalues are arbitrary within their
     space. What else is known of the nodes decides: of equal eigenvalues by a perturbation of the
@@ -70,11 +71,16 @@ class GraphPreprocess:
         adjacent = adjacency(ends, edge_mask, num_nodes)
         labels = one_hot(graph["node_labels"], config.node_labels)
         labels = tf.where(node_mask[..., None], labels, 0.0)
-        size = graph_size(node_mask, edge_mask)[:, None]
+        degrees = tf.reduce_sum(adjacent, axis=-1, keepdims=True)
+        size = [graph_size(node_mask, edge_mask)]
+        if config.label_counts:
+            size.append(tf.reduce_sum(labels, axis=1) / COUNT_SCALE)
+        size.append(degree_counts(degrees, config.num_degree_counts) / COUNT_SCALE)
+        size = tf.concat(size, axis=-1)[:, None]
         nodes = [
             labels,
             tf.asinh(graph["node_attributes"]),
-            tf.reduce_sum(adjacent, axis=-1, keepdims=True) / DEGREE_SCALE,
+            degrees / DEGREE_SCALE,
             tf.matmul(adjacent, labels) / DEGREE_SCALE,
             return_chances(adjacent, config.num_walks),
         ]
@@ -117,13 +123,20 @@ def with_signs(tokens, signs):
 
 def node_channels(config):
     """Returns the width of a node's token."""
-    labels = len(config.node_labels)
-    return 2 * labels + config.num_node_attributes + config.num_positions + config.num_walks + 3
+    labels, of_graph = len(config.node_labels), size_channels(config)
+    own = 2 * labels + config.num_node_attributes + config.num_walks + 1
+    return own + of_graph + config.num_positions
 
 
 def edge_channels(config):
     """Returns the width of an edge's token."""
-    return len(config.edge_labels) + len(config.node_labels) + 2 * config.num_positions + 2
+    own = len(config.edge_labels) + len(config.node_labels)
+    return own + size_channels(config) + 2 * config.num_positions
+
+
+def size_channels(config):
+    """Returns how many numbers of each token say what the whole graph is."""
+    return 2 + config.label_counts * len(config.node_labels) + config.num_degree_counts
 
 
 def chosen_rows(rows, mask, most):
@@ -258,6 +271,16 @@ def return_chances(adjacent, num_walks):
         walk = tf.matmul(walk, step)
         chances.append(tf.linalg.diag_part(walk)[..., None])
     return tf.concat(chances, axis=-1)
+
+
+def degree_counts(degrees, most):
+    """Returns how many nodes have 1, 2, ... `most` neighbours, float32 (b, most).
+
+    Args:
+        degrees: float32 (b, n, 1), zeros at padding.
+        most: int.
+    """
+    return tf.reduce_sum(tf.cast(degrees == tf.range(1.0, most + 1.0), tf.float32), axis=1)
 
 
 def graph_size(node_mask, edge_mask):

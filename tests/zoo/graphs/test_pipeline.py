@@ -121,6 +121,20 @@ def test_an_edge_says_label_ends_size_and_positions_of_both_ends():
         np.testing.assert_allclose(row[10:], positions[a] + positions[b], atol=1e-4)
 
 
+def test_nodes_and_edges_say_how_many_nodes_there_are_of_each_label_and_degree():
+    config = dataclasses.replace(CONFIG, label_counts=True, num_degree_counts=3)
+    without, rows = tokens(graph(KITE)), tokens(graph(KITE), config=config)
+    counts = [KITE["node_labels"].count(label) for label in (4, 7, 9)]
+    degrees = (laplacian(KITE) != 0).sum(axis=1) - 1
+    counts += [(degrees == degree).sum() for degree in (1, 2, 3)]
+    for kind, place, num in (("nodes", 11, 6), ("edges", 7, len(KITE["edges"]))):
+        told = rows[kind][0, :num, place : place + 6]
+        np.testing.assert_allclose(told * 4, np.tile(counts, (num, 1)), atol=1e-6)
+        others = np.delete(rows[kind], range(place, place + 6), axis=-1)
+        np.testing.assert_allclose(others, without[kind], atol=1e-4)
+        np.testing.assert_array_equal(rows[kind][0, num:], 0)
+
+
 def test_attributes_are_kept_in_bounds():
     config = dataclasses.replace(CONFIG, num_node_attributes=2)
     values = np.float32([[0.1, -798], [1, 2], [3, 4], [5, 6]])
