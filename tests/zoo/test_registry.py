@@ -41,7 +41,7 @@ PARAMETERS = {
     "baseline_vit_small": 460_714,
     "baseline_botnet_small": 150_362,
     "botnet_50": 20_852_008,
-    "perceiver_mutag_small": 62_722,
+    "perceiver_mutag_small": 64_130,
     "perceiver_proteins_small": 53_954,
     "perceiver_io_starcraft_entities": 556_290,
     "perceiver_audioset_video": 28_763_153,
