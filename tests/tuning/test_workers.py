@@ -54,9 +54,36 @@ print("ended", flush=True)
 """
 
 
-def start(path, *options, **environment):
+# Two trials of a model of the zoo; says how many devices each of them trains on.
+DEVICES_SCRIPT = """
+import sys
+import keras, tensorflow as tf
+from tuning.searching import search
+
+directory, num_devices, *options = sys.argv[1:]
+(cpu,) = tf.config.list_physical_devices("CPU")
+logical = [tf.config.LogicalDeviceConfiguration()] * int(num_devices)
+tf.config.set_logical_device_configuration(cpu, logical)
+
+fit = keras.Model.fit
+
+def told(model, *args, **kwargs):
+    print("trained on", model.distribute_strategy.num_replicas_in_sync, flush=True)
+    return fit(model, *args, **kwargs)
+
+keras.Model.fit = told
+search(
+    "perceiver_digits_tiny", directory=directory, tuner="random", epochs=2, max_trials=2,
+    only=["learning_rate"], fixed={"augmentation_strength": 0.0, "dropout": 0.0},
+    overrides={"latent_channels": 32}, strategy="mirrored", jit_compile=False,
+    **dict(word.split("=") for word in options),
+)
+"""
+
+
+def start(path, *options, script=SCRIPT, **environment):
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(path), *options],
+        [sys.executable, "-c", script, str(path), *options],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -135,6 +162,24 @@ def test_the_trial_of_a_dead_worker_goes_back(alone, tmp_path):
     ended(other)
     assert "worker dying is gone; trial 00 goes back to the search" in ended(chief)
     assert results(tmp_path / "s") == alone
+
+
+@pytest.mark.slow
+def test_a_worker_trains_on_all_of_its_devices(tmp_path):
+    ended(start(tmp_path / "one", "1", script=DEVICES_SCRIPT))
+    address = free_address()
+    chief = start(tmp_path / "two", "1", f"chief={address}", script=DEVICES_SCRIPT)
+    worker = [f"worker={address}", "worker_id=w"]
+    lines = ended(start(tmp_path / "two", "2", *worker, script=DEVICES_SCRIPT))
+    ended(chief)
+    assert lines.count("trained on 2") == 2
+    alone, shared = results(tmp_path / "one"), results(tmp_path / "two")
+    assert [result[:2] for result in shared.values()] == [result[:2] for result in alone.values()]
+    for trial_id, (status, _, score) in shared.items():
+        assert status == "COMPLETED"
+        # Each device clips the gradients of its half: close, not equal (which test_distribution.py
+        # shows without clipping).
+        assert score == pytest.approx(alone[trial_id][2], abs=0.1) and score > 0.3
 
 
 @pytest.mark.slow
