@@ -94,16 +94,20 @@ class RowsReader:
             # Made once: what is read again, after a loose bound or by another cross-attend.
             self.right = _right(*(part for part, _ in self.parts), epsilon=epsilon)
 
-    def gather(self, shift):
+    def gather(self, shift, needed=None):
+        zeros = (ops.zeros_like(self.folded), ops.zeros_like(shift), ops.zeros_like(shift))
         if not self.is_streamed:
-            return _gather_block(self.folded, shift, self.right, self.dropout)
+            return streaming.if_needed(
+                needed,
+                lambda: _gather_block(self.folded, shift, self.right, self.dropout),
+                zeros,
+            )
 
         # Rematerialisation wants every tensor that has a gradient as an argument.
         @keras.remat
         def block(folded, shift, rows, *masked):
             return _gather_block(folded, shift, _right(rows, *masked, epsilon=self.epsilon))
 
-        zeros = (ops.zeros_like(self.folded), ops.zeros_like(shift), ops.zeros_like(shift))
         return streaming.reduce_blocks(
             lambda *shares: block(self.folded, shift, *shares),
             streaming.each(ops.add),
@@ -111,21 +115,26 @@ class RowsReader:
             self.parts,
             self.length,
             after=self.folded,
+            needed=needed,
         )
 
-    def largest_score(self):
+    def largest_score(self, needed=None):
         shift = ops.zeros_like(self.folded[..., :1])
+        lowest = (ops.full_like(shift, MASKED_SCORE),)
+
+        def largest_of(right):
+            return (ops.max(_scores(self.folded, shift, right), axis=-1, keepdims=True),)
+
         if not self.is_streamed:
-            return ops.max(_scores(self.folded, shift, self.right), axis=-1, keepdims=True)
-
-        def block(rows, *masked):
-            scores = _scores(self.folded, shift, _right(rows, *masked, epsilon=self.epsilon))
-            return (ops.max(scores, axis=-1, keepdims=True),)
-
-        largest = (ops.full_like(shift, MASKED_SCORE),)
-        combine = streaming.each(ops.maximum)
+            return streaming.if_needed(needed, lambda: largest_of(self.right), lowest)[0]
         return streaming.reduce_blocks(
-            block, combine, largest, self.parts, self.length, after=self.folded
+            lambda rows, *masked: largest_of(_right(rows, *masked, epsilon=self.epsilon)),
+            streaming.each(ops.maximum),
+            lowest,
+            self.parts,
+            self.length,
+            after=self.folded,
+            needed=needed,
         )[0]
 
     def score_bound(self):

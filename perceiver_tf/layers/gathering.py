@@ -3,11 +3,13 @@
 A reader (`folded.RowsReader`, `separable.GridReader`) has
 
 - `score_bound()`: an upper bound of each query's scores, float32 `(b, heads_and_queries, 1)`;
-- `largest_score()`: the largest of them, exactly;
-- `gather(shift)`: sums over its rows of exp(score - shift) times the row over its standard
+- `largest_score(needed)`: the largest of them, exactly;
+- `gather(shift, needed)`: sums over its rows of exp(score - shift) times the row over its standard
   deviation, times 1, and times 1 before dropout; the first `(b, heads_and_queries, channels)` with
   channels in the published order, the others `(b, heads_and_queries, 1)`;
 - `mask`: bool `(b, m)` or None.
+
+Where the bool scalar `needed` is False, what they return does not matter, and they take no time.
 
 Several of them make one softmax: shifted alike, their sums add up. The shift cancels out in the
 end, so any that keeps the exponentials inside float32 will do. A bound costs no pass over the
@@ -17,6 +19,7 @@ itself is taken.
 
 import functools
 
+import keras
 from keras import ops
 
 from perceiver_tf.layers.attention import MASKED_SCORE
@@ -43,18 +46,28 @@ def gather(readers, drops):
         sums = _add_up(readers, ops.stop_gradient(bound))
         attends = _attends_to_any(readers)
         is_safe = ops.all(ops.logical_or(sums[2] > SMALLEST_TOTAL, ops.logical_not(attends)))
-        sums = ops.cond(is_safe, lambda: sums, lambda: _add_up(readers, _largest(readers)))
+        sums = _corrected(readers, sums, ops.logical_not(is_safe))
     gathered, kept, total = sums
     inverse = ops.where(total > 0, 1.0 / ops.maximum(total, SMALLEST_TOTAL), 0.0)
     return gathered * inverse, kept * inverse
 
 
-def _add_up(readers, shift):
-    return tuple(map(sum, zip(*(reader.gather(shift) for reader in readers), strict=True)))
+def _corrected(readers, sums, is_needed):
+    """Return the sums, anew with the largest scores as shift where that is needed."""
+    if keras.backend.backend() != "tensorflow":
+        return ops.cond(is_needed, lambda: _add_up(readers, _largest(readers)), lambda: sums)
+    # XLA does not compile the gradient of the loops over blocks inside of a condition.
+    again = _add_up(readers, _largest(readers, is_needed), is_needed)
+    return tuple(map(functools.partial(ops.where, is_needed), again, sums))
 
 
-def _largest(readers):
-    largest = functools.reduce(ops.maximum, [reader.largest_score() for reader in readers])
+def _add_up(readers, shift, needed=None):
+    sums = [reader.gather(shift, needed) for reader in readers]
+    return tuple(map(sum, zip(*sums, strict=True)))
+
+
+def _largest(readers, needed=None):
+    largest = functools.reduce(ops.maximum, [reader.largest_score(needed) for reader in readers])
     # Above the masked scores, so that a query that may attend to nothing gathers nothing.
     return ops.stop_gradient(ops.maximum(largest, MASKED_SCORE / 2))
 

@@ -71,7 +71,7 @@ class GridReader:
             self.length = reading.block_length(sizes[cut], row_bytes)
         self.is_streamed = self.length != sizes[cut]
 
-    def gather(self, shift):
+    def gather(self, shift, needed=None):
         def sums(shift, queries, tables, axes, content, axis, table, *masked):
             tables, axes = self._with_share(tables, table), self._with_share(axes, axis)
             return _gather_block(shift, queries, tables, content, axes, *masked, reader=self)
@@ -81,11 +81,11 @@ class GridReader:
         whole = shift, self.content_queries, self.tables, self.axes
         zeros = (ops.zeros_like(self.folded), ops.zeros_like(shift), ops.zeros_like(shift))
         sums, kept, total = self._reduce(
-            lambda *shares: block(*whole, *shares), streaming.each(ops.add), zeros
+            lambda *shares: block(*whole, *shares), streaming.each(ops.add), zeros, needed
         )
         return byte_array.ungroup(sums, self.description), kept, total
 
-    def largest_score(self):
+    def largest_score(self, needed=None):
         def one_block(content, axis, table, *masked):
             tables, axes = self._with_share(self.tables, table), self._with_share(self.axes, axis)
             shift = ops.zeros_like(self.content_queries[..., :1])
@@ -96,7 +96,7 @@ class GridReader:
             return (ops.max(ops.einsum("btnk,btmk->btnm", left, right), axis=(1, 3))[..., None],)
 
         lowest = ops.full((*ops.shape(self.folded)[:2], 1), MASKED_SCORE)
-        return self._reduce(one_block, streaming.each(ops.maximum), (lowest,))[0]
+        return self._reduce(one_block, streaming.each(ops.maximum), (lowest,), needed)[0]
 
     def score_bound(self):
         def one_block(content, axis, *_):
@@ -123,11 +123,12 @@ class GridReader:
     def _with_share(self, tables, share):
         return [*tables[: self.cut], share, *tables[self.cut + 1 :]]
 
-    def _reduce(self, one_block, combine, initial):
+    def _reduce(self, one_block, combine, initial, needed=None):
         if not self.is_streamed:
-            return one_block(*(part for part, _ in self.parts))
+            parts = [part for part, _ in self.parts]
+            return streaming.if_needed(needed, lambda: one_block(*parts), initial)
         return streaming.reduce_blocks(
-            one_block, combine, initial, self.parts, self.length, after=self.folded
+            one_block, combine, initial, self.parts, self.length, self.folded, needed
         )
 
 

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 
-def reduce_blocks(one_block, combine, initial, parts, length, after):
+def reduce_blocks(one_block, combine, initial, parts, length, after, needed=None):
     """Return the combined results of the blocks.
 
     What a block makes of its rows alone could be made before the queries are there, and by every
@@ -22,6 +22,8 @@ def reduce_blocks(one_block, combine, initial, parts, length, after):
         parts: list of (floating tensor, axis to cut); sizes known.
         length: int, length of a block; the last one may be shorter.
         after: tensor that the first block waits for.
+        needed: bool scalar, under TensorFlow alone: where it is False, no block is computed and
+            `initial` is returned. None: always.
     """
     *others, last = initial
     initial = (*others, _wait(last, after))
@@ -32,12 +34,36 @@ def reduce_blocks(one_block, combine, initial, parts, length, after):
         shares = [_slice(part, cut, start, share_length) for part, cut in parts]
         return combine(carry, one_block(*(_wait(share, carry[-1]) for share in shares)))
 
-    carry = ops.fori_loop(
-        0, size // length, lambda index, carry: advance(carry, index * length, length), initial
+    count, rest = divmod(size, length)
+    carry = _repeat(
+        count, lambda index, carry: advance(carry, index * length, length), initial, needed
     )
-    if size % length:
-        carry = advance(carry, size - size % length, size % length)
+    if rest:
+        carry = if_needed(needed, lambda: advance(carry, size - rest, rest), carry)
     return carry
+
+
+def _repeat(count, function, carry, needed):
+    """Return the tuple that `function(index, carry)` makes of `carry`, so many times over."""
+    if keras.backend.backend() != "tensorflow":
+        return ops.fori_loop(0, count, function, carry)
+    # XLA compiles the gradient of TensorFlow's loop only where it is told its most turns.
+    turns = count if needed is None else ops.where(needed, count, 0)
+    return ops.while_loop(
+        lambda index, *_: index < turns,
+        lambda index, *carry: (index + 1, *function(index, carry)),
+        (0, *carry),
+        maximum_iterations=count,
+    )[1:]
+
+
+def if_needed(needed, function, otherwise):
+    """Return the tuple of `function()`, or `otherwise` where the bool scalar is False.
+
+    Without a scalar (None) it is always needed. XLA does not compile the gradient of a loop inside
+    of a condition: blocks are left out by `reduce_blocks`.
+    """
+    return function() if needed is None else ops.cond(needed, function, lambda: otherwise)
 
 
 def each(operation):

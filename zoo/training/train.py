@@ -29,7 +29,7 @@ from zoo.training.fit import (
 )
 from zoo.training.mid_epoch import CHECKPOINT_MINUTES
 from zoo.training.run_settings import new_settings, resumed_settings, run_config
-from zoo.training.xla import has_loops
+from zoo.training.xla import decodes_in_blocks
 
 
 @dataclass(frozen=True)
@@ -224,10 +224,10 @@ def compile_entry(entry, recipe, strategy, jit_compile):
         **task_of(entry.config).compiled(entry.config, recipe),
         jit_compile=jit_compile,
     )
-    if entry.model.jit_compile and has_loops(entry.model, recipe.batch_size):
+    if entry.model.jit_compile and decodes_in_blocks(entry.model, recipe.batch_size):
         if jit_compile is True:
             raise ZooError(
-                "`jit_compile` must be 'auto' or False where attention is computed in blocks, "
+                "`jit_compile` must be 'auto' or False where outputs are computed in blocks, "
                 "whose gradient XLA cannot compile. Received: jit_compile=True, "
                 f"{recipe.batch_size} examples in a batch; fewer may not need blocks."
             )
