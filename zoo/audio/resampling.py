@@ -21,6 +21,8 @@ OUTPUTS_AT_ONCE = 16
 # Larger products are given to several threads by OpenBLAS, which then wait for each other: the
 # sounds are decoded in parallel already.
 PRODUCTS_AT_ONCE = 2**18
+# How many rows a product takes together; what is left over takes as long as that many.
+ROWS_AT_ONCE = 8
 
 
 def resample(waveform, rate_in, rate_out):
@@ -70,7 +72,9 @@ def resample_array(waveform, rate_in, rate_out):
     num_outputs = -(-len(waveform) * rate_out // rate_in)
     most = max(weights.size for _, _, weights in groups)
     num_blocks = -(-num_outputs // up)
-    num_rows = min(max(PRODUCTS_AT_ONCE // most, 1), num_blocks)
+    num_rows = max(PRODUCTS_AT_ONCE // most, 1)
+    num_rows -= num_rows % ROWS_AT_ONCE if num_rows > ROWS_AT_ONCE else 0
+    num_rows = min(num_rows, num_blocks)
     num_products = -(-num_blocks // num_rows)
     padded = np.zeros((num_products * num_rows + 1) * down, np.float32)
     kept = waveform[: len(padded) - margin]
