@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from zoo.cores import num_cores
 from zoo.data.class_folders import list_classes
 from zoo.data.epochs import WHOLE
 from zoo.data.pipeline import require_readable, unreadable_file
@@ -192,7 +193,8 @@ def decoded_until_corrupt(paths, shuffle_key=None, share=WHOLE):
         return row, decode_image(tf.io.read_file(tf.gather(paths, row)))
 
     rows = order(paths.shape[0], shuffle_key, share)
-    decoded = rows.map(read, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
+    # AUTOTUNE begins with one core and has found the others when a small folder has been read.
+    decoded = rows.map(read, num_parallel_calls=num_cores()).ignore_errors()
     found = decoded.concatenate(tf.data.Dataset.from_tensors(_nothing()).repeat())
     return tf.data.Dataset.zip((rows, found))
 
