@@ -6,6 +6,7 @@ listing the models is instant.
 """
 
 import dataclasses
+import json
 
 from zoo.audio.configs import AUDIO_MODELS
 from zoo.audio_video.configs import AUDIO_VIDEO_MODELS
@@ -23,6 +24,7 @@ from zoo.text.configs import TEXT_MODELS
 from zoo.video.configs import VIDEO_MODELS
 
 FIXED_FIELDS = {"summary", "source", "parameters", "architecture"}
+NOT_OF_THE_MODEL = FIXED_FIELDS | {"recipe", "dataset"}
 MODELS = {
     **IMAGE_MODELS,
     **AUDIO_MODELS,
@@ -72,6 +74,18 @@ def configuration(name, **overrides):
         )
     except (TypeError, ValueError) as error:
         raise ZooError(str(error)) from error
+
+
+def plain_configuration(config) -> dict:
+    """Returns the fields of a configuration and its `architecture` that decide what a model is.
+
+    They are as JSON holds them, so that those of a run compare with those of a table.
+    """
+    fields = dataclasses.asdict(config)
+    fields = fields["architecture"] | {
+        name: value for name, value in fields.items() if name not in NOT_OF_THE_MODEL
+    }
+    return json.loads(json.dumps(fields))
 
 
 def as_setting(value):

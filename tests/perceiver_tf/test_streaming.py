@@ -16,7 +16,7 @@ from perceiver_tf import (
     ModalityPadding,
     perceiver,
 )
-from perceiver_tf.layers import byte_array, reading
+from perceiver_tf.layers import byte_array, gathering, reading
 
 B, N = 2, 3
 TINY, HUGE = 1, 2**40
@@ -28,13 +28,13 @@ def describe(random, sizes):
     return {"content": content, "axes": axes}
 
 
-def results(layer, queries, description, mask, block_bytes, monkeypatch, **masks):
-    """Values, and gradients of weights, queries and content, from a compiled function."""
+def results(layer, queries, description, mask, block_bytes, monkeypatch, xla=False, **masks):
+    """Values, and gradients of weights, queries and content, from a traced function."""
     monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
     content = tf.constant(description["content"])
     queries = tf.nest.map_structure(tf.constant, queries)
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=xla)
     def compute(queries, content):
         watched = [*tf.nest.flatten(queries), content]
         with tf.GradientTape() as tape:
@@ -122,6 +122,34 @@ def test_blocks_take_the_exact_maximum_where_the_bound_is_loose(
     for block_bytes in (TINY, HUGE):
         values = results(layer, queries, description, mask, block_bytes, monkeypatch)[0]
         np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("xla", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("implementation", ["dense", "folded", "separable"])
+@pytest.mark.parametrize("scale", [1, 60], ids=["tight", "loose"])
+def test_gradients_in_blocks_with_and_without_xla(random, monkeypatch, implementation, scale, xla):
+    """Where the bound is loose, the sums that count are those made again."""
+    description = describe(random, (5, 4))
+    queries = (scale * random.normal(size=(B, N, 8))).astype("float32")
+    mask = random.random((B, 20)) < 0.6
+    mask[0] = False
+    layer = CrossAttention(qk_channels=6, implementation=implementation)
+    layer(queries, description)
+    reference.randomise(layer, random)
+    if implementation != "dense":
+        needed, corrected = [], gathering._corrected
+        monkeypatch.setattr(
+            gathering, "_corrected", lambda *a: needed.append(a[2]) or corrected(*a)
+        )
+        layer(queries, description, inputs_mask=mask)
+        assert bool(needed[0]) == (scale > 1)
+        monkeypatch.setattr(gathering, "_corrected", corrected)
+    case = layer, queries, description, mask
+    expected = results(*case, HUGE, monkeypatch)
+    # Two of five indices at a time: the last block is shorter.
+    blocks = results(*case, 2 * 4 * B * N * 4, monkeypatch, xla=xla)
+    for block, one in zip(blocks, expected, strict=True):
+        np.testing.assert_allclose(block, one, rtol=2e-3, atol=2e-4 * (1 + np.abs(one).max()))
 
 
 @pytest.mark.parametrize("decodes", [False, True], ids=["encoder", "decoder"])

@@ -220,7 +220,7 @@ def test_write_json_says_why_it_cannot_write(tmp_path):
 
 def test_parse_settings_reads_literals_and_text():
     given = ["num_latents=32", "dropout=0.1", "sharing=none", "max_resolution=(8, 9)", "name=a=b"]
-    given += ['augmentation={"flip": true, "max_shift": 0.1}', "ema=null"]
+    given += ['augmentation={"flip": true, "max_shift": 0.1}', "ema=null", "rate=NaN", "a={[]: 1}"]
     assert parse_settings("--set", given) == {
         "num_latents": 32,
         "dropout": 0.1,
@@ -229,6 +229,8 @@ def test_parse_settings_reads_literals_and_text():
         "name": "a=b",
         "augmentation": {"flip": True, "max_shift": 0.1},
         "ema": None,
+        "rate": "NaN",
+        "a": "{[]: 1}",
     }
 
 

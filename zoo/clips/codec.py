@@ -200,12 +200,8 @@ class _Frames:
 
 def _opened(av, path):
     """Returns the open PyAV container of a file, as fast as its kind allows."""
-    if path.suffix.lower() in TELLING_HEADERS:
-        container = av.open(str(path), metadata_errors="ignore", options={"probesize": LEAST_PROBE})
-        if all(stream.average_rate for stream in container.streams.video):
-            return container
-        container.close()
-    return av.open(str(path), metadata_errors="ignore")
+    options = {"probesize": LEAST_PROBE} if path.suffix.lower() in TELLING_HEADERS else {}
+    return av.open(str(path), metadata_errors="ignore", options=options)
 
 
 def _check_streams(path, container, wants_sound):

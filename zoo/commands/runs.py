@@ -208,11 +208,20 @@ def parse_settings(option: str, settings: list[str]) -> dict[str, Any]:
         if not (separator and key.isidentifier()):
             raise ZooError(f"`{option}` must be of the form KEY=VALUE. Received: {setting!r}")
         parsed[key] = text
-        for read in (ast.literal_eval, json.loads):
-            with contextlib.suppress(ValueError, SyntaxError):
+        for read in (ast.literal_eval, _json_value):
+            with contextlib.suppress(ValueError, SyntaxError, TypeError):
                 parsed[key] = read(text)
                 break
     return parsed
+
+
+def _json_value(text):
+    """Returns the value that JSON spells, but not NaN and infinities, which are not JSON."""
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def _resumed_folder(args: argparse.Namespace) -> str | None:

@@ -1,9 +1,10 @@
 """Trained runs as models of the zoo."""
 
 from zoo import registry
-from zoo.configs import as_setting, fields_from_data
+from zoo.configs import as_setting, fields_from_data, plain_configuration
 from zoo.errors import ZooError
 from zoo.records.run_folder import RunFolder
+from zoo.weights.starting import load_weights
 
 
 def load_run(path, *, with_data: bool = True):
@@ -19,8 +20,8 @@ def load_run(path, *, with_data: bool = True):
         `(entry, config)`: a `zoo.entry.Entry` and the contents of config.json as a dict.
 
     Raises:
-        ZooError: If `path` is not a run folder, nothing was trained in it yet, or the data is
-            missing.
+        ZooError: If `path` is not a run folder, nothing was trained in it yet, the data is
+            missing, or the named model is another one in this version.
     """
     folder = RunFolder.open(path)
     if not folder.model_path.exists():
@@ -35,5 +36,17 @@ def load_run(path, *, with_data: bool = True):
     else:
         settings |= fields_from_data(config)
     entry = registry.build(config["name"], **settings)
-    entry.model.load_weights(folder.model_path)
+    _check_unchanged(path, config, entry.config)
+    load_weights(entry.model, folder.model_path)
     return entry, config
+
+
+def _check_unchanged(path, run, config):
+    """Raises a `ZooError` if the model of a name was another one when the run was made."""
+    now = plain_configuration(config)
+    for name, before in run.get("configuration", now).items():
+        if now.get(name) != before:
+            raise ZooError(
+                f"The run {str(path)!r} is of another {run['name']} than this version's: it has "
+                f"{name}={before!r}, and {now.get(name)!r} here."
+            )

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.configs import as_setting, configuration
+from zoo.configs import as_setting, configuration, plain_configuration
 from zoo.errors import ZooError
 from zoo.recipes.named import RECIPES
 from zoo.recipes.recipe import Recipe
@@ -127,6 +127,7 @@ def run_config(settings: RunSettings, entry) -> dict:
         "headline": task_of(entry.config).headline,
         "num_classes": getattr(entry.config, "num_classes", None),
         "from_data": _from_data(settings, entry.config),
+        "configuration": plain_configuration(entry.config),
         "class_names": None if class_names is None else list(class_names),
         "parameters": entry.parameters,
         "versions": {

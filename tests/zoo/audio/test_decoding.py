@@ -74,6 +74,17 @@ def test_other_files_are_decoded_by_a_library(tmp_path, suffix, subtype, toleran
     np.testing.assert_allclose(waveform[start:][:4000], expected, atol=tolerance)
 
 
+def test_an_mp3_with_padding_before_it_is_read(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    decoder_in_use.cache_clear()
+    plain, padded = tmp_path / "plain.mp3", tmp_path / "padded.mp3"
+    soundfile.write(plain, stereo(), 8000, format="MP3")
+    padded.write_bytes(bytes(300) + plain.read_bytes())
+    (expected, _), (waveform, rate) = read_sound(plain), read_sound(padded)
+    assert rate == 8000
+    np.testing.assert_allclose(waveform[: len(expected)], expected, atol=1e-3)
+
+
 def test_the_decoder_in_use_is_said_once(caplog):
     pytest.importorskip("soundfile")
     decoder_in_use.cache_clear()

@@ -321,6 +321,15 @@ def test_load_run_without_data_needs_no_data(run, tmp_path):
     assert entry.config.num_classes == 3
 
 
+def test_load_run_refuses_a_run_of_a_model_that_has_changed(run, tmp_path):
+    out = shutil.copytree(run[0].path, tmp_path / "run")
+    config = json.loads((out / "config.json").read_text())
+    config["configuration"]["num_latents"] += 1
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ZooError, match="of another perceiver_digits_tiny than.* num_latents="):
+        load_run(out)
+
+
 def test_corrupt_image_is_named(tmp_path):
     for split, name, count in (("train", "a", 3), ("train", "b", 3), ("test", "a", 1)):
         folder = tmp_path / "data" / split / name
