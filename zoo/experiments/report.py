@@ -138,7 +138,7 @@ def draw(findings: list[Finding], path, title: str) -> None:
             axes.plot([], [], "o", color=_COLOURS[condition], label=condition)
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
+    axes.set_ylim(len(labels) - 0.5, -0.5)
     lowest = min(min(finding.values) for finding in findings)
     highest = max(max(finding.values) for finding in findings)
     margin = max(0.15 * (highest - lowest), 0.01)
