@@ -3,7 +3,8 @@
 What must be held at the same time is added up in float32 numbers: tensors that wait for another
 computation, and those that the computation at hand reads and writes. Elementwise operations write
 over what they read. Of a block's many moments only the largest few are looked at. Weights are not
-counted, nor what the runtime needs for itself.
+counted, nor what the runtime needs for itself. Operations follow each other here; TensorFlow runs
+those at once that do not wait for each other, so that its peak differs from step to step.
 
 Names: N queries of D channels read M rows of C; `scores` are one number for each head, query and
 row. What depends on the rows alone (the rows normalised, or the factor of a tile's inputs) is made
@@ -158,7 +159,9 @@ def _forward_attention(block):
         projected = reading.num_queries * reading.qk_channels + keys + values
         return projected + max(latents, scores)
     if reading.chosen == "dense":
-        return max(3 * rows, keys + values + max(rows, scores))
+        # More than one head: values are ordered by heads, a copy, while the scores are there.
+        ordering = 2 * values + scores if reading.num_heads > 1 else 0
+        return max(3 * rows, keys + values + max(rows, scores), ordering)
     if reading.chosen == "folded":
         block = rows + scores if reading.is_streamed else max(rows, scores)
         return block + 2 * _folded(reading)

@@ -23,9 +23,10 @@ MODELS = IMAGE_MODELS | POINT_CLOUD_MODELS
 
 # Runs one forward pass or training step and prints, in bytes, how far the resident memory rises
 # above where it was. The model has run before, at the same size, so that code, graphs and state
-# are there; freed memory is given back first, and the kernel's record of the peak reset.
+# are there; freed memory is given back first, and the kernel's record of the peak reset. Which
+# operations run at once differs from time to time, and the peak with it: hence the median.
 PEAK = """
-import ast, ctypes, gc, sys
+import ast, ctypes, gc, statistics, sys
 import keras
 import numpy as np
 import zoo
@@ -64,14 +65,17 @@ else:
     optimizer = build_optimizer(recipe, model.trainable_variables, 1000)
     model.compile(optimizer, task_of(config).compiled(config, recipe)["loss"], jit_compile=False)
     run = lambda: model.train_on_batch(inputs, targets)
+def peak():
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    before = resident("VmRSS")
+    with open("/proc/self/clear_refs", "w") as record:
+        record.write("5")
+    run()
+    return resident("VmHWM") - before
+
 run()
-gc.collect()
-ctypes.CDLL(None).malloc_trim(0)
-before = resident("VmRSS")
-with open("/proc/self/clear_refs", "w") as record:
-    record.write("5")
-run()
-print(resident("VmHWM") - before)
+print(statistics.median_low(peak() for _ in range(9)))
 """
 
 # TensorFlow keeps freed memory for its next use; the system's allocator gives it back at once.
