@@ -29,6 +29,8 @@ _MODULE_OF = {
     "MaskToken": "perceiver_tf.layers.mask_token",
     "MaskedMean": "perceiver_tf.layers.masked_mean",
     "ModalityPadding": "perceiver_tf.layers.modalities",
+    "MeanOfViews": "perceiver_tf.layers.mirrored_views",
+    "MirroredViews": "perceiver_tf.layers.mirrored_views",
     "Motion": "perceiver_tf.layers.motion",
     "NgramEmbedding": "perceiver_tf.layers.ngrams",
     "OutputBias": "perceiver_tf.layers.tokens",

@@ -97,15 +97,19 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
         return _costs_of_botnet(config, batch_size, recipe)
     around = _surroundings(config, batch_size)
     blocks = model_blocks(config.architecture, around.rows, around.queries)
+    views = 1 + getattr(config, "mirrored_views", False)
+
+    def predicting(blocks):
+        return views * (around.multiply_adds + sum(block.multiply_adds for block in blocks))
+
     return Costs(
         parameters=_num_weights(blocks, around),
-        multiply_adds=around.multiply_adds + sum(block.multiply_adds for block in blocks),
-        dense_multiply_adds=around.multiply_adds
-        + sum(block.multiply_adds for block in densely(blocks)),
+        multiply_adds=predicting(blocks),
+        dense_multiply_adds=predicting(densely(blocks)),
         implementations={
             block.name: block.reading.chosen for block in blocks if not block.is_self_attend
         },
-        memory=_memory(config, recipe, around, blocks, batch_size),
+        memory=_memory(config, recipe, around, blocks, batch_size, views),
         optimizer_state=_optimizer_state(recipe, _num_weights(blocks, around)),
     )
 
@@ -286,7 +290,7 @@ def _adapter_weights(config):
     return 0
 
 
-def _memory(config, recipe, around, blocks, batch_size):
+def _memory(config, recipe, around, blocks, batch_size, views):
     shared = memory.shared_elements(blocks[0])
     forward = max(around.held + memory.forward_elements(blocks, shared), around.forward)
     training = memory.Training(
@@ -300,7 +304,7 @@ def _memory(config, recipe, around, blocks, batch_size):
     )
     peak, kept = memory.training_bytes(training, batch_size)
     return Memory(
-        forward=FLOAT_BYTES * batch_size * forward,
+        forward=FLOAT_BYTES * batch_size * views * forward,
         kept=kept,
         gradients=FLOAT_BYTES * _num_weights(blocks, around),
         training=peak,

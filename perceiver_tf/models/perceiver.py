@@ -2,6 +2,7 @@
 
 import keras
 
+from perceiver_tf.layers.byte_array import as_parts
 from perceiver_tf.layers.latents import LatentArray
 from perceiver_tf.models import encoder
 from perceiver_tf.models.configs import PerceiverConfig
@@ -41,7 +42,7 @@ def perceiver(inputs, adapter, num_outputs=None, config=None, name="perceiver", 
     byte_array = adapter(inputs)
     latents = LatentArray(
         config.num_latents, config.latent_channels, config.latent_init_scale, name="latents"
-    )(inputs)
+    )(as_parts(byte_array)[0]["content"])
     for cross_attend, transformer in _iterations(config):
         latents = transformer(cross_attend(latents, byte_array))
     outputs = keras.layers.GlobalAveragePooling1D(name="mean_latents", dtype="float32")(latents)

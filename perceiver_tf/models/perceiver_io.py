@@ -2,6 +2,7 @@
 
 import keras
 
+from perceiver_tf.layers.byte_array import as_parts
 from perceiver_tf.layers.cross_attend import CrossAttend
 from perceiver_tf.layers.latents import LatentArray
 from perceiver_tf.models import encoder
@@ -48,7 +49,7 @@ def perceiver_io(
     byte_array = adapter(inputs)
     latents = LatentArray(
         config.num_latents, config.latent_channels, config.latent_init_scale, name="latents"
-    )(inputs)
+    )(as_parts(byte_array)[0]["content"])
     latents = encoder.cross_attend(config, "cross_attend")(latents, byte_array)
     latents = encoder.latent_transformer(config, "latent_transformer")(latents)
     outputs = CrossAttend(

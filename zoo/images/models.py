@@ -5,6 +5,7 @@ import keras
 from perceiver_tf.layers.assembled_rows import AssembledRows
 from perceiver_tf.layers.inputs import ConvStemInputs, FourierInputs, LearnedInputs
 from perceiver_tf.layers.latents import LatentArray
+from perceiver_tf.layers.mirrored_views import MeanOfViews, MirroredViews
 from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.perceiver import perceiver
 from perceiver_tf.models.perceiver_io import perceiver_io
@@ -23,12 +24,30 @@ def image_classifier(config, name="image_classifier"):
         normalised as the pipeline's `preprocess` does, to float32 logits `(b, num_classes)`.
     """
     images = keras.Input(config.image_shape, name="images")
-    adapter = image_adapter(config)
-    architecture = architecture_of(config)
+    if not config.mirrored_views:
+        return _classifier(images, lambda images: images, config, name)
+    model = _classifier(images, MirroredViews(name="views"), config, name)
+    mean = MeanOfViews(name="mean_of_views", dtype="float32")
+    return keras.Model(images, mean(model.output), name=name)
+
+
+def _classifier(images, views, config, name):
+    """Return a classifier that has logits for each of the views, a function of the images."""
+    architecture, adapter = architecture_of(config), image_adapter(config)
+
+    def byte_array(images):
+        return adapter(views(images))
+
     if not isinstance(architecture, PerceiverIOConfig):
-        return perceiver(images, adapter, config.num_classes, architecture, name)
-    query = LatentArray(1, architecture.latent_channels, name="query")
-    decoder = perceiver_io(images, adapter, query, config.num_classes, architecture)
+        return perceiver(images, byte_array, config.num_classes, architecture, name)
+    array = LatentArray(1, architecture.latent_channels, name="query")
+    decoder = perceiver_io(
+        images,
+        byte_array,
+        lambda images: array(views(images)),
+        config.num_classes,
+        architecture,
+    )
     logits = keras.layers.Reshape((config.num_classes,), name="logits", dtype="float32")
     return keras.Model(images, logits(decoder.output), name=name)
 
