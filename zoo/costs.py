@@ -10,7 +10,7 @@ from perceiver_tf.layers.reading import Rows
 from perceiver_tf.models import memory
 from perceiver_tf.models.botnet_costs import botnet_memory, botnet_parts
 from perceiver_tf.models.configs import BoTNetConfig, PerceiverIOConfig
-from perceiver_tf.models.costs import densely, model_blocks
+from perceiver_tf.models.costs import densely, model_blocks, read_together
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from zoo.errors import ZooError
 from zoo.images.configs import ImageClassifierConfig
@@ -291,12 +291,14 @@ def _adapter_weights(config):
 
 
 def _memory(config, recipe, around, blocks, batch_size, views):
-    shared = memory.shared_elements(blocks[0])
-    forward = max(around.held + memory.forward_elements(blocks, shared), around.forward)
+    predicted = read_together(blocks, batch_size * views)
+    forward = memory.forward_elements(predicted, memory.shared_elements(predicted[0]))
+    forward = max(around.held + forward, around.forward)
+    trained = read_together(blocks, batch_size)
     training = memory.Training(
-        blocks=blocks,
+        blocks=trained,
         config=architecture_of(config),
-        shared=shared + around.kept,
+        shared=memory.shared_elements(trained[0]) + around.kept,
         num_other_weights=around.num_weights,
         rows_have_gradients=around.rows_have_gradients,
         gradients_meet=recipe.clip_global_norm is not None,

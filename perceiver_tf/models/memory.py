@@ -78,6 +78,7 @@ def forward_elements(blocks, shared):
     for block in blocks:
         held = block.reading.num_queries * block.query_channels
         held += shared if to_come and blocks[0].reading.chosen != "dense" else 0
+        held += sum(_put_together(reading) for reading in to_come)
         if block.reading.rows is rows:
             to_come.pop(0)
         held += sum(_projected_ahead(reading) for reading in to_come)
@@ -150,6 +151,12 @@ def _projected_ahead(reading):
     return keys + values
 
 
+def _put_together(reading):
+    """Rows that are read in blocks: each cross-attend's own, they wait for no latents either."""
+    is_cut = reading.chosen == "folded" and reading.is_streamed
+    return reading.rows.length * reading.rows.channels if is_cut else 0
+
+
 def _forward_attention(block):
     """Largest moment beside the residual and what all cross-attends share."""
     reading, latents = block.reading, block.reading.num_queries * block.query_channels
@@ -162,11 +169,12 @@ def _forward_attention(block):
         # More than one head: values are ordered by heads, a copy, while the scores are there.
         ordering = 2 * values + scores if reading.num_heads > 1 else 0
         return max(3 * rows, keys + values + max(rows, scores), ordering)
+    folded = (4 if reading.is_streamed else 2) * _folded(reading)  # with the sums of two blocks
     if reading.chosen == "folded":
         block = rows + scores if reading.is_streamed else max(rows, scores)
-        return block + 2 * _folded(reading)
+        return block + folded
     right = reading.block_length * reading.tile_width if reading.is_streamed else 0
-    return right + reading.left_factor + scores + 2 * _folded(reading)
+    return right + reading.left_factor + scores + folded
 
 
 def _forward_mlp(block):

@@ -304,11 +304,24 @@ def test_all_weights_are_counted():
 
 def test_memory_grows_with_the_batch_and_is_more_in_training():
     config = MODELS["perceiver_cifar10_small"]
-    one, many = (costs(config, batch_size).memory for batch_size in (1, 64))
-    assert many.forward == 64 * one.forward
-    assert many.kept == 64 * one.kept
+    one, many, blocks = (costs(config, batch_size).memory for batch_size in (1, 16, 256))
+    assert many.forward == 16 * one.forward
+    assert many.kept == 16 * one.kept
     assert many.gradients == one.gradients == 4 * config.parameters
     assert many.forward < many.kept < many.training
+    assert many.forward < blocks.forward < 12 * many.forward  # 16 times the examples
+
+
+def test_two_views_cost_twice_as_much_except_in_training():
+    one, two = (
+        costs(zoo.configuration("perceiver_cifar10_small", mirrored_views=mirrored), 8)
+        for mirrored in (False, True)
+    )
+    assert two.multiply_adds == 2 * one.multiply_adds
+    assert two.dense_multiply_adds == 2 * one.dense_multiply_adds
+    assert two.memory.forward == 2 * one.memory.forward
+    assert two.memory.training == one.memory.training
+    assert two.parameters == one.parameters
 
 
 def test_info_prints_costs(capsys):
