@@ -188,7 +188,9 @@ def _kept_by_attention(block, config):
     kept = reading.num_queries * (norm + reading.qk_channels + reading.v_channels)
     if reading.chosen != "dense":
         kept += 2 * _folded(reading)
-    return kept + (0 if reading.is_streamed else _kept_by_reading(block, config))
+    return kept + (
+        _put_together(reading) if reading.is_streamed else _kept_by_reading(block, config)
+    )
 
 
 def _kept_by_reading(block, config):
@@ -220,6 +222,8 @@ def _backward_attention(block, training):
     if reading.chosen == "separable":
         return latents + again + scores
     if reading.chosen == "folded":
+        # Of a block that is computed again, two more of its scores are there, by measurement.
+        scores *= 3 if reading.is_streamed else 1
         return latents + again + scores + (rows if training.rows_have_gradients else 0)
     moments = [2 * scores + (rows if training.rows_have_gradients else 0)]
     if block.is_self_attend:
