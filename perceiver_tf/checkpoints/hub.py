@@ -3,7 +3,7 @@
 import pathlib
 
 from perceiver_tf.checkpoints.errors import CheckpointError
-from perceiver_tf.checkpoints.huggingface import CONFIG, SAFETENSORS, TORCH
+from perceiver_tf.checkpoints.huggingface import CONFIG, INDEX, SAFETENSORS, TORCH
 
 
 def download(name):
@@ -24,9 +24,12 @@ def download(name):
     from huggingface_hub import snapshot_download
 
     for tensors in (SAFETENSORS, TORCH):
-        folder = _downloaded(snapshot_download, name, [CONFIG, tensors])
-        if (folder / tensors).is_file():
-            return folder
+        stem, ending = tensors.split(".")
+        index = tensors + INDEX
+        for files in ([tensors], [index, f"{stem}-*.{ending}"]):
+            folder = _downloaded(snapshot_download, name, [CONFIG, *files])
+            if (folder / files[0]).is_file():
+                return folder
     raise CheckpointError(
         f"The model {name} on the hub must have {SAFETENSORS} or {TORCH}. Received: neither."
     )

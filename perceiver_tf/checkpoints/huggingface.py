@@ -7,13 +7,17 @@ from perceiver_tf.checkpoints.checkpoint import Checkpoint
 from perceiver_tf.checkpoints.errors import CheckpointError
 from perceiver_tf.checkpoints.heads import HEADS
 from perceiver_tf.checkpoints.huggingface_names import huggingface_names
+from perceiver_tf.checkpoints.shards import open_shards
 from perceiver_tf.checkpoints.torch_files import open_torch
 
 CONFIG, SAFETENSORS, TORCH = "config.json", "model.safetensors", "pytorch_model.bin"
+INDEX = ".index.json"  # follows the name of a file of tensors that is in several parts
 
 
 def open_huggingface(path, source=None):
     """Open a folder with config.json and model.safetensors or pytorch_model.bin.
+
+    Either may be in several files with an index, as transformers writes large models.
 
     Args:
         path: path of the folder, or of one of the two files of tensors in it.
@@ -31,7 +35,7 @@ def open_huggingface(path, source=None):
     config = _read_config(folder, source)
     head = _head(config, source)
     file = file or _tensors_file(folder, source)
-    shapes, read = (open_safetensors if file.suffix == ".safetensors" else open_torch)(file)
+    shapes, read = _open_tensors(file)
     return Checkpoint(
         source=source,
         format="huggingface",
@@ -41,6 +45,12 @@ def open_huggingface(path, source=None):
         read=read,
         config=config,
     )
+
+
+def _open_tensors(file):
+    name = file.name.removesuffix(INDEX)
+    open_file = open_safetensors if name.endswith(".safetensors") else open_torch
+    return open_file(file) if name == file.name else open_shards(file, open_file)
 
 
 def open_safetensors(path):
@@ -91,7 +101,7 @@ def _head(config, source):
 
 
 def _tensors_file(folder, source):
-    for name in (SAFETENSORS, TORCH):
+    for name in (SAFETENSORS, SAFETENSORS + INDEX, TORCH, TORCH + INDEX):
         if (folder / name).is_file():
             return folder / name
     raise CheckpointError(

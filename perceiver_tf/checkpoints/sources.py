@@ -6,10 +6,10 @@ import re
 from perceiver_tf.checkpoints import hub
 from perceiver_tf.checkpoints.deepmind import open_deepmind
 from perceiver_tf.checkpoints.errors import CheckpointError
-from perceiver_tf.checkpoints.huggingface import open_huggingface
+from perceiver_tf.checkpoints.huggingface import INDEX, open_huggingface
 
 _KERAS = (".keras", ".h5")
-_HUGGINGFACE = (".safetensors", ".bin", ".pt")
+_HUGGINGFACE = (".safetensors", ".bin", ".pt", INDEX)
 _DEEPMIND = (".pystate", ".pickle", ".pkl")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -41,7 +41,7 @@ def open_checkpoint(source):
     if path.is_dir():
         return open_huggingface(path)
     if path.is_file():
-        if path.suffix in _HUGGINGFACE:
+        if path.name.endswith(_HUGGINGFACE):
             return open_huggingface(path)
         if path.suffix in _DEEPMIND:
             return open_deepmind(path)
@@ -50,7 +50,7 @@ def open_checkpoint(source):
             f"A checkpoint must be a folder, or a file with one of the endings {known}. "
             f"Received: {source}."
         )
-    if _HUB_NAME.fullmatch(str(source)) and path.suffix not in (*_HUGGINGFACE, *_DEEPMIND):
+    if _HUB_NAME.fullmatch(str(source)) and not str(source).endswith((*_HUGGINGFACE, *_DEEPMIND)):
         return open_huggingface(hub.download(str(source)), str(source))
     raise CheckpointError(
         "A checkpoint must be a folder, a file or a name on the hub, such as "

@@ -27,7 +27,15 @@ def fill(cache, *files):
     return folder
 
 
-@pytest.mark.parametrize("tensors", ["model.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        "model.safetensors",
+        "pytorch_model.bin",
+        "model.safetensors.index.json",
+        "pytorch_model.bin.index.json",
+    ],
+)
 def test_model_is_taken_from_the_cache_without_a_network(cache, tensors):
     folder = fill(cache, "config.json", tensors)
     assert hub.download("owner/model") == folder

@@ -241,3 +241,48 @@ def test_models_of_deepminds_numerics_are_written_with_their_gelu(tmp_path, rand
     np.testing.assert_array_equal(again.model(images), model(images))
     with pytest.raises(CheckpointError, match="must not exist yet, or be empty"):
         save_huggingface(model, tmp_path / "out")
+
+
+def split(folder):
+    """Put the tensors of a folder into two files with an index, and return that index."""
+    whole = folder / "model.safetensors"
+    tensors = load_file(whole)
+    whole.unlink()
+    files = {name: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, name in enumerate(tensors)}
+    for file in set(files.values()):
+        part = {name: tensor for name, tensor in tensors.items() if files[name] == file}
+        save_file(part, folder / file, metadata={"format": "pt"})
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": files}))
+    return index
+
+
+def test_tensors_in_several_files_are_the_same_model(tmp_path):
+    folder, stored = write(tmp_path / "model", "image_fourier")
+    whole = checkpoints.convert(folder, **sizes(stored)).model
+    index = split(folder)
+    for source in (folder, index):
+        parts = checkpoints.convert(source, **sizes(stored)).model
+        for one, other in zip(whole.weights, parts.weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_an_index_that_does_not_fit_its_files_is_refused(tmp_path):
+    folder, _ = write(tmp_path / "model", "flow")
+    index = split(folder)
+    about = json.loads(index.read_text())
+    first = min(about["weight_map"])
+    for weight_map, message in (
+        ({first: "../model.safetensors"}, r"weight_map.* Received: ValueError"),
+        ({first: 3}, r"weight_map.* Received: TypeError"),
+        (["model.safetensors"], r"weight_map.* Received: AttributeError"),
+        (about["weight_map"] | {first: "lost.safetensors"}, "a file that is missing: .*lost"),
+        (about["weight_map"] | {"more": about["weight_map"][first]}, "has the tensor more, which"),
+        ({first: about["weight_map"][first]}, r"has the tensor .*, which .*index.json lacks"),
+    ):
+        index.write_text(json.dumps({"weight_map": weight_map}))
+        with pytest.raises(zoo.ZooError, match=message):
+            checkpoints.convert(folder)
+    index.write_text("{")
+    with pytest.raises(zoo.ZooError, match=r"index.json must be a JSON object"):
+        checkpoints.convert(folder)
