@@ -88,6 +88,15 @@ def plain_configuration(config) -> dict:
     return json.loads(json.dumps(fields))
 
 
+def plain_defaults(config) -> dict:
+    """Returns the defaults of the fields of `plain_configuration`, of those that have one."""
+    fields = (*dataclasses.fields(config.architecture), *dataclasses.fields(config))
+    defaults = {
+        field.name: field.default for field in fields if field.default is not dataclasses.MISSING
+    }
+    return json.loads(json.dumps(defaults))
+
+
 def as_setting(value):
     """Returns a value of an override as it was before its way through JSON."""
     return tuple(value) if isinstance(value, list) else value

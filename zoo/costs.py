@@ -10,7 +10,7 @@ from perceiver_tf.layers.reading import Rows
 from perceiver_tf.models import memory
 from perceiver_tf.models.botnet_costs import botnet_memory, botnet_parts
 from perceiver_tf.models.configs import BoTNetConfig, PerceiverIOConfig
-from perceiver_tf.models.costs import densely, model_blocks, read_together
+from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from zoo.errors import ZooError
 from zoo.images.configs import ImageClassifierConfig
@@ -95,9 +95,9 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     recipe = recipe or RECIPES[config.recipe]
     if isinstance(config.architecture, BoTNetConfig):
         return _costs_of_botnet(config, batch_size, recipe)
-    around = _surroundings(config, batch_size)
-    blocks = model_blocks(config.architecture, around.rows, around.queries)
     views = 1 + getattr(config, "mirrored_views", False)
+    around = _surroundings(config, batch_size * views)
+    blocks = model_blocks(config.architecture, around.rows, around.queries)
 
     def predicting(blocks):
         return views * (around.multiply_adds + sum(block.multiply_adds for block in blocks))
@@ -291,14 +291,12 @@ def _adapter_weights(config):
 
 
 def _memory(config, recipe, around, blocks, batch_size, views):
-    predicted = read_together(blocks, batch_size * views)
-    forward = memory.forward_elements(predicted, memory.shared_elements(predicted[0]))
-    forward = max(around.held + forward, around.forward)
-    trained = read_together(blocks, batch_size)
+    shared = memory.shared_elements(blocks[0])
+    forward = max(around.held + memory.forward_elements(blocks, shared), around.forward)
     training = memory.Training(
-        blocks=trained,
+        blocks=blocks,
         config=architecture_of(config),
-        shared=memory.shared_elements(trained[0]) + around.kept,
+        shared=shared + around.kept,
         num_other_weights=around.num_weights,
         rows_have_gradients=around.rows_have_gradients,
         gradients_meet=recipe.clip_global_norm is not None,

@@ -39,6 +39,7 @@ def _encoder(model):
     self_attend = transformer.self_attends[0]
     _require(transformer.share_blocks or transformer.num_blocks == 1, "blocks that share weights")
     _require(not cross_attend.dropout, "no dropout but on attention weights")
+    _require(all(layer.name != "views" for layer in model.layers), "one view of an image")
     num_latents, channels = model.get_layer("latents").latents.shape
     return {
         "num_latents": num_latents,

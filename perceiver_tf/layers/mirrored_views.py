@@ -17,8 +17,11 @@ class MirroredViews(keras.layers.Layer):
 
     Returns:
         `(2b, height, width, channels)`, all images and then all mirror images; in training the
-        images themselves.
+        images themselves. The dtype stays.
     """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
 
     def call(self, images, training=None):
         if training:
@@ -37,6 +40,9 @@ class MeanOfViews(keras.layers.Layer):
     Returns:
         `(b, ...)` of the same dtype.
     """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
 
     def call(self, values, training=None):
         if training:

@@ -59,7 +59,6 @@ class Reading:
         v_channels: int, width of the values.
         implementation: "auto", "dense", "folded" or "separable".
         streams: bool, whether the rows may be read in blocks.
-        num_examples: int, how many are read together; 1 where it is unknown until call time.
     """
 
     rows: Rows
@@ -69,7 +68,6 @@ class Reading:
     v_channels: int
     implementation: str = "auto"
     streams: bool = True
-    num_examples: int = 1
 
     @property
     def costs(self):
@@ -121,7 +119,7 @@ class Reading:
         sizes = (self.rows.length,) if self.chosen == "folded" else self.rows.sizes
         # Keys and values are formed from blocks of the first axis.
         cut = 0 if self.chosen == "dense" else sizes.index(max(sizes))
-        index_bytes = 4 * self.num_examples * self.scores // sizes[cut]
+        index_bytes = 4 * self.num_heads * self.num_queries * self.rows.length // sizes[cut]
         length = block_length(sizes[cut], index_bytes) if self.streams else sizes[cut]
         return (*sizes[:cut], length, *sizes[cut + 1 :])
 

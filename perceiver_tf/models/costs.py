@@ -95,21 +95,6 @@ def densely(blocks):
     ]
 
 
-def read_together(blocks, num_examples):
-    """Return the same blocks of a batch whose size is known, which decides what they read at once.
-
-    Args:
-        blocks: list of `Block`.
-        num_examples: int.
-    """
-    return [
-        dataclasses.replace(
-            block, reading=dataclasses.replace(block.reading, num_examples=num_examples)
-        )
-        for block in blocks
-    ]
-
-
 def _cross_attend(config, rows, name):
     qk_channels = config.cross_attention_qk_channels or min(config.latent_channels, rows.channels)
     reading = Reading(

@@ -78,7 +78,6 @@ def forward_elements(blocks, shared):
     for block in blocks:
         held = block.reading.num_queries * block.query_channels
         held += shared if to_come and blocks[0].reading.chosen != "dense" else 0
-        held += sum(_put_together(reading) for reading in to_come)
         if block.reading.rows is rows:
             to_come.pop(0)
         held += sum(_projected_ahead(reading) for reading in to_come)
@@ -151,12 +150,6 @@ def _projected_ahead(reading):
     return keys + values
 
 
-def _put_together(reading):
-    """Rows that are read in blocks: each cross-attend's own, they wait for no latents either."""
-    is_cut = reading.chosen == "folded" and reading.is_streamed
-    return reading.rows.length * reading.rows.channels if is_cut else 0
-
-
 def _forward_attention(block):
     """Largest moment beside the residual and what all cross-attends share."""
     reading, latents = block.reading, block.reading.num_queries * block.query_channels
@@ -169,12 +162,11 @@ def _forward_attention(block):
         # More than one head: values are ordered by heads, a copy, while the scores are there.
         ordering = 2 * values + scores if reading.num_heads > 1 else 0
         return max(3 * rows, keys + values + max(rows, scores), ordering)
-    folded = (4 if reading.is_streamed else 2) * _folded(reading)  # with the sums of two blocks
     if reading.chosen == "folded":
         block = rows + scores if reading.is_streamed else max(rows, scores)
-        return block + folded
+        return block + 2 * _folded(reading)
     right = reading.block_length * reading.tile_width if reading.is_streamed else 0
-    return right + reading.left_factor + scores + folded
+    return right + reading.left_factor + scores + 2 * _folded(reading)
 
 
 def _forward_mlp(block):
@@ -188,9 +180,7 @@ def _kept_by_attention(block, config):
     kept = reading.num_queries * (norm + reading.qk_channels + reading.v_channels)
     if reading.chosen != "dense":
         kept += 2 * _folded(reading)
-    return kept + (
-        _put_together(reading) if reading.is_streamed else _kept_by_reading(block, config)
-    )
+    return kept + (0 if reading.is_streamed else _kept_by_reading(block, config))
 
 
 def _kept_by_reading(block, config):
@@ -222,8 +212,6 @@ def _backward_attention(block, training):
     if reading.chosen == "separable":
         return latents + again + scores
     if reading.chosen == "folded":
-        # Of a block that is computed again, two more of its scores are there, by measurement.
-        scores *= 3 if reading.is_streamed else 1
         return latents + again + scores + (rows if training.rows_have_gradients else 0)
     moments = [2 * scores + (rows if training.rows_have_gradients else 0)]
     if block.is_self_attend:

@@ -2,13 +2,14 @@
 
 import keras
 
-from perceiver_tf.layers.byte_array import as_parts
 from perceiver_tf.layers.latents import LatentArray
 from perceiver_tf.models import encoder
 from perceiver_tf.models.configs import PerceiverConfig
 
 
-def perceiver(inputs, adapter, num_outputs=None, config=None, name="perceiver", **overrides):
+def perceiver(
+    inputs, adapter, num_outputs=None, config=None, name="perceiver", views=None, **overrides
+):
     """Return a Perceiver as a functional `keras.Model`.
 
     The latents read the inputs `num_cross_attends` times, each time followed by the latent
@@ -21,6 +22,8 @@ def perceiver(inputs, adapter, num_outputs=None, config=None, name="perceiver", 
         num_outputs: int, width of the output; None returns the averaged latents.
         config: `PerceiverConfig`; None: the defaults, the paper's ImageNet model.
         name: str, name of the model.
+        views: layer (or function of layers) from `inputs` to what is read in place of them, for
+            instance `MirroredViews()`; outputs and features are then those of the views.
         **overrides: fields of `PerceiverConfig` to replace.
 
     Returns:
@@ -39,10 +42,11 @@ def perceiver(inputs, adapter, num_outputs=None, config=None, name="perceiver", 
     ...                   latent_channels=128, num_cross_attends=2)
     """
     config = encoder.configured(PerceiverConfig, config, overrides)
-    byte_array = adapter(inputs)
+    seen = inputs if views is None else views(inputs)
+    byte_array = adapter(seen)
     latents = LatentArray(
         config.num_latents, config.latent_channels, config.latent_init_scale, name="latents"
-    )(as_parts(byte_array)[0]["content"])
+    )(seen)
     for cross_attend, transformer in _iterations(config):
         latents = transformer(cross_attend(latents, byte_array))
     outputs = keras.layers.GlobalAveragePooling1D(name="mean_latents", dtype="float32")(latents)

@@ -2,7 +2,6 @@
 
 import keras
 
-from perceiver_tf.layers.byte_array import as_parts
 from perceiver_tf.layers.cross_attend import CrossAttend
 from perceiver_tf.layers.latents import LatentArray
 from perceiver_tf.models import encoder
@@ -17,6 +16,7 @@ def perceiver_io(
     config=None,
     queries_mask=None,
     name="perceiver_io",
+    views=None,
     **overrides,
 ):
     """Return a Perceiver IO as a functional `keras.Model`.
@@ -36,6 +36,8 @@ def perceiver_io(
         queries_mask: function from `inputs` to bool `(b, n)`, False for queries that are padding;
             None: none is, or as Keras's own mask of the queries says.
         name: str, name of the model.
+        views: layer (or function of layers) from `inputs` to what is read in place of them, for
+            instance `MirroredViews()`; outputs and features are then those of the views.
         **overrides: fields of `PerceiverIOConfig` to replace.
 
     Returns:
@@ -46,10 +48,11 @@ def perceiver_io(
         TypeError: if there is no such field, or `config` is of another class.
     """
     config = encoder.configured(PerceiverIOConfig, config, overrides)
-    byte_array = adapter(inputs)
+    seen = inputs if views is None else views(inputs)
+    byte_array = adapter(seen)
     latents = LatentArray(
         config.num_latents, config.latent_channels, config.latent_init_scale, name="latents"
-    )(as_parts(byte_array)[0]["content"])
+    )(seen)
     latents = encoder.cross_attend(config, "cross_attend")(latents, byte_array)
     latents = encoder.latent_transformer(config, "latent_transformer")(latents)
     outputs = CrossAttend(
@@ -62,7 +65,7 @@ def perceiver_io(
         attention_dropout=config.attention_dropout,
         gelu=config.gelu,
         name="decoder",
-    )(queries(inputs), latents, queries_mask=queries_mask and queries_mask(inputs))
+    )(queries(seen), latents, queries_mask=queries_mask and queries_mask(seen))
     if num_outputs is not None:
         outputs = keras.layers.Dense(num_outputs, name="outputs", dtype="float32")(outputs)
     return keras.Model(inputs, outputs, name=name)

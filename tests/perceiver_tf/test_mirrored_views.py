@@ -23,3 +23,8 @@ def test_mean_is_that_of_an_example_and_its_mirror_image(images):
 def test_training_sees_the_images_themselves(images):
     for layer in (MirroredViews(), MeanOfViews()):
         np.testing.assert_array_equal(layer(images, training=True), images)
+
+
+def test_pixels_are_not_rounded_under_mixed_precision(images):
+    for layer in (MirroredViews(dtype="mixed_bfloat16"), MeanOfViews(dtype="mixed_bfloat16")):
+        np.testing.assert_array_equal(layer(images, training=True), images)

@@ -171,8 +171,13 @@ def benchmark_pipeline(args: argparse.Namespace) -> None:
 
 
 def _contenders(args: argparse.Namespace) -> tuple[list[Contender], list[dict[str, Any]]]:
-    """Returns what is to be measured, and rows for the peers that cannot be."""
+    """Returns what is to be measured, and rows for the peers that cannot be.
+
+    Every contender reads an image once unless told otherwise: peers have no `mirrored_views`.
+    """
     settings = parse_settings("--set", args.set)
+    if isinstance(configuration(args.name, **settings), ImageClassifierConfig):
+        settings.setdefault("mirrored_views", False)
     options = {"batch_size": args.batch_size, "training": args.training, "dtype": args.dtype}
     names = _chosen("--implementations", args.implementations, IMPLEMENTATIONS)
     configs = [

@@ -57,11 +57,12 @@ def _permuted(name, config):
         field: getattr(config, field)
         for field in ("image_shape", "num_classes", "num_frequency_bands", "recipe")
     }
+    alone = {"mirrored_views": False}  # a mirror image is one of a grid; the others see none
     patch = {"patch_size": 4 if min(config.image_shape[:2]) >= 16 else 2}
     models = (
-        ("Perceiver, Fourier", name, {}, "rows"),
-        ("Perceiver, Fourier, places stay", name, {}, "pixels"),
-        ("Perceiver, learned positions", name, {"positions": "learned"}, "pixels"),
+        ("Perceiver, Fourier", name, alone, "rows"),
+        ("Perceiver, Fourier, places stay", name, alone, "pixels"),
+        ("Perceiver, learned positions", name, {**alone, "positions": "learned"}, "pixels"),
         ("ResNet, Fourier", "baseline_resnet_small", same, "rows"),
         ("ViT, Fourier", "baseline_vit_small", {**same, **patch}, "rows"),
     )

@@ -25,29 +25,18 @@ def image_classifier(config, name="image_classifier"):
     """
     images = keras.Input(config.image_shape, name="images")
     if not config.mirrored_views:
-        return _classifier(images, lambda images: images, config, name)
-    model = _classifier(images, MirroredViews(name="views"), config, name)
+        return _classifier(images, config, name)
+    model = _classifier(images, config, name, MirroredViews(name="views"))
     mean = MeanOfViews(name="mean_of_views", dtype="float32")
     return keras.Model(images, mean(model.output), name=name)
 
 
-def _classifier(images, views, config, name):
-    """Return a classifier that has logits for each of the views, a function of the images."""
-    architecture, adapter = architecture_of(config), image_adapter(config)
-
-    def byte_array(images):
-        return adapter(views(images))
-
+def _classifier(images, config, name, views=None):
+    adapter, architecture = image_adapter(config), architecture_of(config)
     if not isinstance(architecture, PerceiverIOConfig):
-        return perceiver(images, byte_array, config.num_classes, architecture, name)
-    array = LatentArray(1, architecture.latent_channels, name="query")
-    decoder = perceiver_io(
-        images,
-        byte_array,
-        lambda images: array(views(images)),
-        config.num_classes,
-        architecture,
-    )
+        return perceiver(images, adapter, config.num_classes, architecture, name, views)
+    query = LatentArray(1, architecture.latent_channels, name="query")
+    decoder = perceiver_io(images, adapter, query, config.num_classes, architecture, views=views)
     logits = keras.layers.Reshape((config.num_classes,), name="logits", dtype="float32")
     return keras.Model(images, logits(decoder.output), name=name)
 

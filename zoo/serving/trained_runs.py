@@ -1,7 +1,7 @@
 """Trained runs as models of the zoo."""
 
 from zoo import registry
-from zoo.configs import as_setting, fields_from_data, plain_configuration
+from zoo.configs import as_setting, fields_from_data, plain_configuration, plain_defaults
 from zoo.errors import ZooError
 from zoo.records.run_folder import RunFolder
 from zoo.weights.starting import load_weights
@@ -44,7 +44,11 @@ def load_run(path, *, with_data: bool = True):
 def _check_unchanged(path, run, config):
     """Raises a `ZooError` if the model of a name was another one when the run was made."""
     now = plain_configuration(config)
-    for name, before in run.get("configuration", now).items():
+    kept = run.get("configuration", now)
+    # A field that is younger than the run: what its default does is what was done without it.
+    defaults = plain_defaults(config)
+    for name in now | kept:
+        before = kept.get(name, defaults.get(name))
         if now.get(name) != before:
             raise ZooError(
                 f"The run {str(path)!r} is of another {run['name']} than this version's: it has "

@@ -36,6 +36,12 @@ def test_models_of_a_pair_differ_in_the_permutation_alone():
         assert permuted == pair["original"].overrides
 
 
+def test_no_model_of_the_permuted_experiment_sees_mirror_images():
+    for variant in experiment_variants("permuted", "perceiver_cifar10_small"):
+        config = configuration(variant.name, **variant.overrides)
+        assert not getattr(config, "mirrored_views", False)
+
+
 def test_cross_attends_are_spread_over_the_same_depth():
     for variant in experiment_variants("cross_attends", "perceiver_mnist_small"):
         changed = variant.overrides

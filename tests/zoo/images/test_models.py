@@ -1,9 +1,16 @@
 """Image classifiers that average an image and its mirror image."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import perceiver_tf
 import zoo
+from perceiver_tf.checkpoints import CheckpointError
+from perceiver_tf.checkpoints.huggingface_config import config_of
+from zoo.images.pipeline import ImagePreprocess
+from zoo.serving.saved_model import export
 
 SMALL = {
     "image_shape": (8, 10, 3),
@@ -51,3 +58,22 @@ def test_training_reads_one_view(random):
     images = random.normal(size=(3, *SMALL["image_shape"])).astype("float32")
     logits = mean(images, training=True)
     np.testing.assert_allclose(logits, single(images, training=True), rtol=1e-5, atol=1e-5)
+
+
+def test_mean_of_views_is_saved_and_served(random, tmp_path):
+    model = zoo.build_model(zoo.configuration("perceiver_cifar10_small", **SMALL))
+    images = random.normal(size=(3, *SMALL["image_shape"])).astype("float32")
+    model.save(tmp_path / "model.keras")
+    loaded = perceiver_tf.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
+    preprocess = ImagePreprocess(SMALL["image_shape"], mean=0.5, std=0.25)
+    path = export(model, tmp_path / "served", preprocess=preprocess, class_names=tuple("abcd"))
+    photos = random.integers(0, 256, (2, *SMALL["image_shape"]), dtype=np.uint8)
+    served = tf.saved_model.load(str(path)).signatures["serving_default"](images=photos)["scores"]
+    np.testing.assert_allclose(served, keras.ops.softmax(model(preprocess(photos))), atol=1e-5)
+
+
+def test_mean_of_views_is_not_written_for_transformers():
+    config = zoo.configuration("perceiver_io_imagenet_learned", **SMALL, mirrored_views=True)
+    with pytest.raises(CheckpointError, match="has one view of an image"):
+        config_of(zoo.build_model(config))

@@ -330,6 +330,19 @@ def test_load_run_refuses_a_run_of_a_model_that_has_changed(run, tmp_path):
         load_run(out)
 
 
+def test_a_field_younger_than_a_run_had_its_default(run, tmp_path):
+    out = shutil.copytree(run[0].path, tmp_path / "run")
+    config = json.loads((out / "config.json").read_text())
+    assert config["configuration"].pop("mirrored_views") is False
+    assert config["configuration"].pop("attention_dropout") == 0.0
+    (out / "config.json").write_text(json.dumps(config))
+    load_run(out, with_data=False)
+    config["configuration"].pop("num_latents")
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ZooError, match="of another perceiver_digits_tiny than.* num_latents=512"):
+        load_run(out, with_data=False)
+
+
 def test_corrupt_image_is_named(tmp_path):
     for split, name, count in (("train", "a", 3), ("train", "b", 3), ("test", "a", 1)):
         folder = tmp_path / "data" / split / name
