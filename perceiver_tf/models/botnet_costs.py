@@ -119,7 +119,7 @@ def _block(config, block, grid, channels):
     moments = [read + block.has_projection * result + first, shortcut + last + result]
     attention = 0
     if block.attends:
-        moments.append(shortcut + 3 * first + 2 * scores)
+        moments.append(shortcut + 3 * first + scores)
         attention = 3 * first + scores * (1 + (1 + MASK) * bool(config.attention_dropout))
     else:
         moments.append(shortcut + first + last)
