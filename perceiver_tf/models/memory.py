@@ -24,7 +24,7 @@ GELU_KEPT = {"tanh": 5, "erf": 4}  # tensors of a gelu's width, its argument and
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a batch needs beyond the weights.
+    """Bytes that a batch needs beyond the weights, in a graph for batches of any size.
 
     Attributes:
         forward: int, peak of a forward pass.
