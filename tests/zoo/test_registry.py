@@ -20,7 +20,7 @@ PARAMETERS = {
     "perceiver_io_imagenet_conv": 48_646_522,
     "perceiver_digits_tiny": 280_172,
     "perceiver_mnist_small": 306_784,
-    "perceiver_cifar10_small": 399_774,
+    "perceiver_cifar10_small": 501_332,
     "perceiver_io_language": 201_108_230,
     "perceiver_io_language_sentencepiece": 223_155_456,
     "perceiver_io_language_large": 425_607_430,

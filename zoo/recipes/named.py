@@ -44,10 +44,10 @@ RECIPES = {
         source="chosen for a subset of CIFAR-10",
     ),
     "cifar10_small": Recipe(
-        epochs=80,
-        batch_size=64,
+        epochs=90,
+        batch_size=128,
         optimizer="muon",
-        learning_rate=3e-3,
+        learning_rate=4e-3,
         schedule="cosine",
         warmup_share=0.05,
         weight_decay=0.05,

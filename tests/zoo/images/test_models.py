@@ -61,7 +61,9 @@ def test_training_reads_one_view(random):
 
 
 def test_mean_of_views_is_saved_and_served(random, tmp_path):
-    model = zoo.build_model(zoo.configuration("perceiver_cifar10_small", **SMALL))
+    model = zoo.build_model(
+        zoo.configuration("perceiver_cifar10_small", **SMALL, mirrored_views=True)
+    )
     images = random.normal(size=(3, *SMALL["image_shape"])).astype("float32")
     model.save(tmp_path / "model.keras")
     loaded = perceiver_tf.load_model(tmp_path / "model.keras")
