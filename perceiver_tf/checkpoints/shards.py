@@ -29,7 +29,8 @@ def open_shards(index, open_file):
         if not path.is_file():
             raise CheckpointError(f"{index} names a file that is missing: {path}.")
         of_file, read = open_file(path)
-        for name in sorted(set(of_file) ^ names):
+        if names != set(of_file):
+            name = min(names ^ set(of_file))
             holder, lacking = (path, index) if name in of_file else (index, path)
             raise CheckpointError(f"{holder} has the tensor {name}, which {lacking} lacks.")
         shapes |= of_file

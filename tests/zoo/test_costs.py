@@ -113,6 +113,8 @@ def assert_predicted(name, batch_size, mode, overrides, num_steps=1):
     memory = costs(zoo.configuration(name, **overrides), batch_size).memory
     predicted = memory.forward if mode == "forward" else memory.training
     measured = measured_peak(name, batch_size, mode, overrides, num_steps)
+    mebibytes = f"{predicted / 2**20:.1f} / {measured / 2**20:.1f} MiB"
+    print(f"\n{name}, {batch_size}, {overrides}, {mode}: {mebibytes}")
     assert predicted == pytest.approx(measured, rel=0.25)
 
 
@@ -127,6 +129,7 @@ def assert_predicted(name, batch_size, mode, overrides, num_steps=1):
         ("perceiver_cifar10_small", 64, {}),
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "dense"}),
         ("perceiver_cifar10_small", 64, {"cross_attention_implementation": "separable"}),
+        ("perceiver_cifar10_small", 64, {"mirrored_views": True}),
         ("perceiver_io_language_tiny", 32, {}),
         ("perceiver_sst2_small", 32, {}),
         ("perceiver_modelnet10_small", 32, {}),

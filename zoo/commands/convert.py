@@ -30,8 +30,8 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "source",
         metavar="SOURCE",
         help="a folder with config.json and model.safetensors or pytorch_model.bin, one of these "
-        "files, a pickle of DeepMind's (.pystate, .pickle), a name on the Hugging Face hub, or a "
-        ".keras file of the zoo",
+        "files or the index of one in parts, a pickle of DeepMind's (.pystate, .pickle), a name on "
+        "the Hugging Face hub, or a .keras file of the zoo",
     )
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--to", metavar="PATH", help="the .keras file to write")

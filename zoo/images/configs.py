@@ -6,7 +6,7 @@ This module loads neither Keras nor TensorFlow, so that listing the models is in
 from dataclasses import dataclass, field
 
 from perceiver_tf.models.configs import EncoderConfig, PerceiverConfig, PerceiverIOConfig
-from zoo.config_checks import are_counts, is_count
+from zoo.config_checks import are_counts, is_count, require
 from zoo.numerics import check_numerics
 
 POSITIONS = ("fourier", "learned", "conv")
@@ -60,6 +60,7 @@ class ImageClassifierConfig:
 
     def __post_init__(self):
         check_numerics(self.numerics)
+        require(self, "mirrored_views", "True or False", isinstance(self.mirrored_views, bool))
         if self.positions not in POSITIONS:
             raise ValueError(
                 f"`positions` must be one of {POSITIONS}. Received: positions={self.positions!r}."

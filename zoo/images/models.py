@@ -34,7 +34,7 @@ def image_classifier(config, name="image_classifier"):
 def _classifier(images, config, name, views=None):
     adapter, architecture = image_adapter(config), architecture_of(config)
     if not isinstance(architecture, PerceiverIOConfig):
-        return perceiver(images, adapter, config.num_classes, architecture, name, views)
+        return perceiver(images, adapter, config.num_classes, architecture, name, views=views)
     query = LatentArray(1, architecture.latent_channels, name="query")
     decoder = perceiver_io(images, adapter, query, config.num_classes, architecture, views=views)
     logits = keras.layers.Reshape((config.num_classes,), name="logits", dtype="float32")

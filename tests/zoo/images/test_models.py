@@ -79,3 +79,9 @@ def test_mean_of_views_is_not_written_for_transformers():
     config = zoo.configuration("perceiver_io_imagenet_learned", **SMALL, mirrored_views=True)
     with pytest.raises(CheckpointError, match="has one view of an image"):
         config_of(zoo.build_model(config))
+
+
+@pytest.mark.parametrize("value", [3, "yes", None])
+def test_mirrored_views_are_true_or_false(value):
+    with pytest.raises(zoo.ZooError, match="`mirrored_views` must be True or False. Received"):
+        zoo.configuration("perceiver_cifar10_small", mirrored_views=value)

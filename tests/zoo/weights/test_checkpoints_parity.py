@@ -88,6 +88,39 @@ def _assert_bit_equal(*folders):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("ending", ["safetensors", "bin"])
+def test_tensors_in_several_files_are_the_same_model(tmp_path, ending):
+    from write_huggingface_reference import build, small_shape
+
+    shape = small_shape("image_fourier", SMALL["image_fourier"])
+    model = build("image_fourier", SMALL["image_fourier"])
+    model.save_pretrained(tmp_path / "whole")
+    model.save_pretrained(tmp_path / "parts", max_shard_size="20KB")
+    if ending == "bin":
+        _as_torch_files(tmp_path / "parts")
+    assert len(list((tmp_path / "parts").glob(f"*-of-*.{ending}"))) > 2
+    whole, parts = (
+        checkpoints.convert(tmp_path / name, image_shape=shape).model for name in ("whole", "parts")
+    )
+    for one, other in zip(whole.weights, parts.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _as_torch_files(folder):
+    """Write the parts of a folder as transformers did before safetensors."""
+    from safetensors.torch import load_file
+
+    for path in folder.glob("model-*.safetensors"):
+        name = path.name.replace("model", "pytorch_model").replace("safetensors", "bin")
+        torch.save(load_file(path), folder / name)
+        path.unlink()
+    index = folder / "model.safetensors.index.json"
+    text = index.read_text().replace("model-", "pytorch_model-").replace(".safetensors", ".bin")
+    (folder / "pytorch_model.bin.index.json").write_text(text)
+    index.unlink()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("head", SMALL)
 def test_transformers_reads_what_is_written(tmp_path, head):
     import transformers
