@@ -19,7 +19,8 @@ from zoo.training.distribution import STRATEGIES
 
 _OF_THE_SEARCH = (
     "data", "space", "tuner", "epochs", "executions_per_trial", "seed", "overrides", "fixed",
-    "only", "stopping", "factor", "hyperband_iterations", "validation_share", "skip_corrupt",
+    "only", "stopping", "factor", "hyperband_iterations", "min_epochs", "validation_share",
+    "skip_corrupt",
 )  # fmt: skip
 
 
@@ -95,6 +96,9 @@ def _add_search_options(parser):
     group.add_argument("--factor", type=int, metavar="N", help="of Hyperband (default 3)")
     group.add_argument(
         "--hyperband-iterations", type=int, metavar="N", help="times over (default 1)"
+    )
+    group.add_argument(
+        "--min-epochs", type=int, metavar="N", help="of Hyperband's shortest trials (default 1)"
     )
     group.add_argument(
         "--validation-share", type=float, metavar="SHARE",
@@ -209,7 +213,7 @@ def _resumed(args):
     if stored["name"] is None:
         raise ZooError(f"{str(directory)!r} is a search over a hypermodel: go on from Python.")
     given = _given(args) | ({} if args.name is None else {"name": args.name})
-    settings = {name: stored[name] for name in _OF_THE_SEARCH}
+    settings = {name: stored[name] for name in _OF_THE_SEARCH if name in stored}
     settings |= {
         "objective": f"{stored['direction']}:{stored['objective']}",
         "budget": Budget(**stored["budget"]),

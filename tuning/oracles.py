@@ -150,7 +150,27 @@ class RandomOracle(_Reliable, oracles.RandomSearchOracle):
 
 
 class HyperbandOracle(_Reliable, oracles.HyperbandOracle):
-    """Many short trainings of which the best are continued (arXiv:1603.06560)."""
+    """Many short trainings of which the best are continued (arXiv:1603.06560).
+
+    Args:
+        min_epochs: int from 1, of the shortest trainings.
+        max_trials: int, the most trials, or None: all that Hyperband wants.
+        **settings: see `_Reliable`, and of KerasTuner's oracle.
+    """
+
+    def __init__(self, *, min_epochs=1, max_trials=None, **settings):
+        super().__init__(**settings)
+        self.max_trials = max_trials
+        # KerasTuner has begun the first bracket already, for trainings of one epoch.
+        self.min_epochs = min_epochs
+        self._current_bracket, self._brackets = self._get_num_brackets() - 1, []
+        self._start_new_bracket()
+
+    def _get_size(self, bracket_num, round_num):
+        # As KerasTuner's, which counts the brackets from trainings of one epoch.
+        halvings = math.log(self.max_epochs / self.min_epochs, self.factor)
+        last_size = math.ceil(1 + halvings) / (bracket_num + 1)
+        return math.ceil(last_size * self.factor ** (bracket_num - round_num))
 
     def planned_epochs(self, epochs):
         total, trials = 0, self.max_trials or math.inf

@@ -78,6 +78,7 @@ def search(
     max_trial_seconds: float | None = None,
     factor: int = 3,
     hyperband_iterations: int = 1,
+    min_epochs: int = 1,
     validation_share: float = 0.2,
     skip_corrupt: bool = False,
     strategy: str = "auto",
@@ -117,6 +118,8 @@ def search(
         max_seconds: float, after which no more trials are begun; a later call may go on.
         max_trial_seconds: float, after which a training fails.
         factor, hyperband_iterations: of Hyperband, see `keras_tuner.Hyperband`.
+        min_epochs: int from 1, of Hyperband's shortest trials: the least after which two points can
+            be told apart (r of arXiv:1603.06560). More of them mean fewer rounds of halving.
         validation_share: float in (0, 1), see `zoo.training.validation_share`.
         skip_corrupt: bool. Leave out files that cannot be read.
         strategy, jit_compile: as in `zoo.train`, for each trial.
@@ -179,6 +182,7 @@ def search(
         stopping=stopping or "none",
         factor=factor,
         hyperband_iterations=hyperband_iterations,
+        min_epochs=min_epochs,
         validation_share=validation_share,
         skip_corrupt=skip_corrupt,
         max_trials=max_trials,
@@ -279,14 +283,14 @@ def _build_oracle(settings, objective, admits, *, until, waits):
     more = {"objective": objective, "admits": admits, "seed": settings.seed}
     more |= {"until": until, "waits": waits}
     if settings.tuner == "hyperband":
-        oracle = kind(
+        return kind(
+            max_trials=max_trials,
             max_epochs=settings.epochs,
+            min_epochs=settings.min_epochs,
             factor=settings.factor,
             hyperband_iterations=settings.hyperband_iterations,
             **more,
         )
-        oracle.max_trials = max_trials
-        return oracle
     if max_trials is None and settings.tuner != "grid":
         max_trials = DEFAULT_TRIALS
     return kind(max_trials=max_trials, **more)

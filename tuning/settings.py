@@ -25,6 +25,8 @@ class SearchSettings:
         epochs: int, of a whole training.
         budget: dict of the bounds.
         executions_per_trial, seed, factor, hyperband_iterations: ints.
+        min_epochs: int, of Hyperband's shortest trials; younger than the others, so that a
+            search.json may lack it.
         overrides, fixed: dicts.
         only: list of names, or None.
         stopping: one of `STOPPING`.
@@ -55,6 +57,7 @@ class SearchSettings:
     validation_share: float
     skip_corrupt: bool
     max_trials: int | None
+    min_epochs: int = 1
 
     def __post_init__(self):
         for name, known in (("tuner", TUNERS), ("stopping", STOPPING)):
@@ -70,10 +73,16 @@ class SearchSettings:
             ("seed", 0),
             ("factor", 2),
             ("hyperband_iterations", 1),
+            ("min_epochs", 1),
         ):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ZooError(f"`{name}` must be an int from {least}. Received: {name}={value!r}.")
+        if self.min_epochs > self.epochs:
+            raise ZooError(
+                f"`min_epochs` must be at most the epochs of a whole training, {self.epochs}. "
+                f"Received: min_epochs={self.min_epochs}."
+            )
 
     def claim(self, folder, waits=False) -> "SearchSettings":
         """Writes search.json for a new search, or makes sure that the old one is this search.
@@ -95,7 +104,7 @@ class SearchSettings:
         if not folder.exists:
             folder.begin(dataclasses.asdict(self))
             return self
-        stored = folder.settings
+        stored = {"min_epochs": 1} | folder.settings
         merged = self
         if self.max_trials is None:
             merged = dataclasses.replace(self, max_trials=stored.get("max_trials"))

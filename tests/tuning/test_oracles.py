@@ -160,9 +160,22 @@ def test_failures_in_a_row_end_the_search_and_are_written(tmp_path):
 
 @pytest.mark.parametrize("max_trials", [None, 11, 3])
 def test_hyperband_knows_its_epochs(max_trials, tmp_path):
-    oracle = build("hyperband", tmp_path / "s", max_epochs=9)
-    oracle.max_trials = max_trials
+    oracle = build("hyperband", tmp_path / "s", max_epochs=9, max_trials=max_trials)
     planned, trained = oracle.planned_epochs(9), 0
     for values in run(oracle):
         trained += values["tuner/epochs"] - values["tuner/initial_epoch"]
     assert trained == planned
+
+
+def test_the_shortest_trials_of_hyperband_have_the_epochs_asked_for(tmp_path):
+    settings = {"max_epochs": 32, "min_epochs": 8, "factor": 2, "hyperband_iterations": 2}
+    trained = [
+        (values["tuner/initial_epoch"], values["tuner/epochs"])
+        for values in run(build("hyperband", tmp_path / "s", **settings), most=100)
+    ]
+    once = (
+        4 * [(0, 8)] + 2 * [(8, 16)] + [(16, 32)] + 3 * [(0, 16)] + 2 * [(16, 32)] + 3 * [(0, 32)]
+    )
+    assert sorted(trained) == sorted(2 * once)
+    planned = build("hyperband", tmp_path / "planned", **settings).planned_epochs(32)
+    assert planned == sum(last - first for first, last in trained)

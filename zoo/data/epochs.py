@@ -153,7 +153,19 @@ def epoch_batches(make_reader, *, training, epoch=None, start_step=0, repeat=Fal
     if not repeat:
         num_batches = reader.num_batches - start_step
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return without_tuner(dataset.prefetch(tf.data.AUTOTUNE))
+
+
+def without_tuner(dataset):
+    """Returns a dataset whose numbers of parallel calls are all cores from its first element on.
+
+    tf.data's tuner begins with few and sleeps between its measurements, each time twice as long,
+    up to a minute; and the end of an iteration waits for it to wake: `evaluate` and `fit` would
+    take up to twice as long as their work.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _run_eagerly(function):

@@ -230,6 +230,12 @@ def test_fit_takes_the_batches(pipeline):
     assert np.isfinite(history.history["loss"]).all()
 
 
+@pytest.mark.parametrize("settings", [{}, {"training": True}, {"training": True, "repeat": True}])
+def test_the_end_of_an_iteration_does_not_wait_for_the_tuner_of_the_data(pipeline, settings):
+    dataset = pipeline.batches("train", 4, **settings)
+    assert dataset.options().autotune.enabled is False
+
+
 def test_class_names_are_those_of_the_data_or_none(pipeline):
     assert pipeline.class_names is None
     digits = image_pipeline(SimpleNamespace(image_shape=(8, 8, 1), num_classes=10), "digits")
