@@ -11,7 +11,8 @@ from tuning.budget import Budget
 from tuning.settings import TUNERS
 from tuning.spaces import SPACES
 from tuning.trials import SearchFolder
-from zoo.commands.runs import JIT_COMPILE, parse_settings
+from zoo.commands.runs import JIT_COMPILE
+from zoo.commands.settings import parse_settings
 from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.configs import configuration
 from zoo.errors import ZooError

@@ -97,6 +97,23 @@ def plain_defaults(config) -> dict:
     return json.loads(json.dumps(defaults))
 
 
+def check_prediction_fields(config, changes):
+    """Raises a `ZooError` if fields are changed of a trained model that decided its training.
+
+    Args:
+        config: the configuration of a trained model.
+        changes: names of fields.
+    """
+    own = getattr(config, "prediction_fields", ())
+    for name in changes:
+        if name not in own:
+            known = f"can be changed: {', '.join(own)}" if own else "none can be changed"
+            raise ZooError(
+                "Of a trained model only what decides how it predicts may be changed. "
+                f"Received: {name}; of this model {known}."
+            )
+
+
 def as_setting(value):
     """Returns a value of an override as it was before its way through JSON."""
     return tuple(value) if isinstance(value, list) else value

@@ -95,7 +95,7 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     recipe = recipe or RECIPES[config.recipe]
     if isinstance(config.architecture, BoTNetConfig):
         return _costs_of_botnet(config, batch_size, recipe)
-    views = 1 + getattr(config, "mirrored_views", False)
+    views = getattr(config, "num_views", 1)
     around = _surroundings(config, batch_size * views)
     blocks = model_blocks(config.architecture, around.rows, around.queries)
 

@@ -23,7 +23,7 @@ def perceiver(
         config: `PerceiverConfig`; None: the defaults, the paper's ImageNet model.
         name: str, name of the model.
         views: layer (or function of layers) from `inputs` to what is read in place of them, for
-            instance `MirroredViews()`; outputs and features are then those of the views.
+            instance `ImageViews(mirrored=True)`; outputs and features are then those of the views.
         **overrides: fields of `PerceiverConfig` to replace.
 
     Returns:

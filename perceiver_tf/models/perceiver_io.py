@@ -37,7 +37,7 @@ def perceiver_io(
             None: none is, or as Keras's own mask of the queries says.
         name: str, name of the model.
         views: layer (or function of layers) from `inputs` to what is read in place of them, for
-            instance `MirroredViews()`; outputs and features are then those of the views.
+            instance `ImageViews(mirrored=True)`; outputs and features are then those of the views.
         **overrides: fields of `PerceiverIOConfig` to replace.
 
     Returns:

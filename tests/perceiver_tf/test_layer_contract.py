@@ -58,8 +58,8 @@ LAYERS = [
     ("AverageWindows", {}, ((6, 5), (2, 3, 4))),
     ("SpaceToDepth", {"patch_shape": (4, 3)}, (IMAGES,)),
     ("Motion", {}, (FRAMES,)),
-    ("MirroredViews", {}, (IMAGES,)),
-    ("MeanOfViews", {}, ((6, 5),)),
+    ("ImageViews", {"mirrored": True, "shift": 1}, (IMAGES,)),
+    ("MeanOfViews", {"num_views": 2}, ((6, 5),)),
     ("RelativeSelfAttention", {"num_heads": 2, "qk_channels": 8, "v_channels": 4}, (IMAGES,)),
     ("MaskToken", {"num_channels": 9}, (ROWS,)),
     (

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from zoo.cli import build_parser, main
-from zoo.commands.runs import parse_settings
+from zoo.commands.settings import parse_settings
 from zoo.commands.terminal import write_json
 from zoo.configs import MODELS
 from zoo.errors import ZooError

@@ -4,6 +4,7 @@ This module loads neither Keras nor TensorFlow.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from perceiver_tf.models.configs import PerceiverConfig
 from zoo.audio.audioset_architecture import audioset_architecture
@@ -82,6 +83,8 @@ class AudioConfig:
     num_masks: int = 2
     dataset: str = "audioset.csv"
     recipe: str = "audioset"
+
+    prediction_fields: ClassVar[tuple[str, ...]] = ("num_windows",)
 
     def __post_init__(self):
         for name in (

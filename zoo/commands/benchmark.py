@@ -17,7 +17,7 @@ from zoo.benchmarks.peers import (
     prepare_peer,
 )
 from zoo.benchmarks.report import progress, rows_of, show, surroundings
-from zoo.commands.runs import parse_settings
+from zoo.commands.settings import parse_settings
 from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.configs import configuration
 from zoo.errors import ZooError
@@ -173,11 +173,12 @@ def benchmark_pipeline(args: argparse.Namespace) -> None:
 def _contenders(args: argparse.Namespace) -> tuple[list[Contender], list[dict[str, Any]]]:
     """Returns what is to be measured, and rows for the peers that cannot be.
 
-    Every contender reads an image once unless told otherwise: peers have no `mirrored_views`.
+    Every contender reads an image once unless told otherwise: peers have no `mirrored_views`
+    and no `shifted_views`.
     """
     settings = parse_settings("--set", args.set)
     if isinstance(configuration(args.name, **settings), ImageClassifierConfig):
-        settings.setdefault("mirrored_views", False)
+        settings = {"mirrored_views": False, "shifted_views": 0} | settings
     options = {"batch_size": args.batch_size, "training": args.training, "dtype": args.dtype}
     names = _chosen("--implementations", args.implementations, IMPLEMENTATIONS)
     configs = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from zoo.commands.runs import parse_settings
+from zoo.commands.settings import parse_settings
 from zoo.commands.terminal import add_command, console, start_tensorflow
 from zoo.errors import ZooError
 from zoo.numerics import NUMERICS

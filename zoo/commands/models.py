@@ -82,8 +82,8 @@ def info_command(args: argparse.Namespace) -> None:
     out.print(Text(args.name, style="bold"))
     out.print(Text(config.summary))
     about = {"parameters": f"{config.parameters:,}", "inputs": config.reads}
-    fields = ("num_classes", "positions", "mirrored_views", "augmentation", "dataset", "numerics")
-    fields += ("source",)
+    fields = ("num_classes", "positions", "mirrored_views", "shifted_views", "augmentation")
+    fields += ("dataset", "numerics", "source")
     about |= {
         name.removeprefix("num_"): getattr(config, name) for name in fields if hasattr(config, name)
     }

@@ -1,15 +1,13 @@
 """The commands that train and evaluate."""
 
 import argparse
-import ast
-import contextlib
 import dataclasses
-import json
 import time
 from typing import Any
 
 from rich.text import Text
 
+from zoo.commands.settings import add_changes_option, parse_settings
 from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.configs import configuration
 from zoo.errors import ZooError
@@ -135,6 +133,7 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
         [
             "perceiver-zoo evaluate runs/digits",
             "perceiver-zoo evaluate runs/digits --split train --json train_figures.json",
+            "perceiver-zoo evaluate runs/cifar10 --set shifted_views=2",
         ],
     )
     parser.add_argument("run_folder", metavar="RUN", help="a run folder, written by train")
@@ -144,6 +143,7 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--batch-size", type=int, default=256, metavar="N", help="examples at once (default 256)"
     )
+    add_changes_option(parser)
     parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
 
 
@@ -178,7 +178,7 @@ def evaluate_command(args: argparse.Namespace) -> None:
     from zoo.tasks import task_of
     from zoo.training.train import evaluate
 
-    entry, _ = load_run(args.run_folder)
+    entry, _ = load_run(args.run_folder, changes=parse_settings("--set", args.set))
     splits = entry.pipeline.splits
     split = args.split or ("test" if "test" in splits else "validation")
     figures = evaluate(entry, split, args.batch_size)
@@ -192,36 +192,6 @@ def evaluate_command(args: argparse.Namespace) -> None:
     _print_conditions(out, figures)
     report = {"name": entry.name, "run": args.run_folder, "split": split, **figures}
     write_json(args.json, report)
-
-
-def parse_settings(option: str, settings: list[str]) -> dict[str, Any]:
-    """Returns the dict that repeated KEY=VALUE options spell.
-
-    A value is a Python literal, JSON (such as `true`), or else text.
-
-    Raises:
-        ZooError: if one is not of that form.
-    """
-    parsed = {}
-    for setting in settings:
-        key, separator, text = setting.partition("=")
-        if not (separator and key.isidentifier()):
-            raise ZooError(f"`{option}` must be of the form KEY=VALUE. Received: {setting!r}")
-        parsed[key] = text
-        for read in (ast.literal_eval, _json_value):
-            with contextlib.suppress(ValueError, SyntaxError, TypeError):
-                parsed[key] = read(text)
-                break
-    return parsed
-
-
-def _json_value(text):
-    """Returns the value that JSON spells, but not NaN and infinities, which are not JSON."""
-
-    def refuse(constant):
-        raise ValueError(f"{constant} is no JSON")
-
-    return json.loads(text, parse_constant=refuse)
 
 
 def _resumed_folder(args: argparse.Namespace) -> str | None:

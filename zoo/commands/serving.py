@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from zoo.commands.settings import add_changes_option, parse_settings
 from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 
 
@@ -45,6 +46,7 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         metavar="PATH",
         help="a run folder, a SavedModel folder, or a .keras file of `perceiver-zoo convert`",
     )
+    add_changes_option(parser)
     parser.add_argument("--out", metavar="FOLDER", help="where pictures and files are written")
     parser.add_argument("--top", type=int, default=3, metavar="K", help="classes named (default 3)")
     parser.add_argument(
@@ -67,6 +69,7 @@ def add_export(commands: argparse._SubParsersAction) -> None:
         "frames, clips, points, graphs or sets and needs only TensorFlow.",
         [
             "perceiver-zoo export runs/digits exported/digits/1",
+            "perceiver-zoo export runs/cifar10 exported/cifar10/1 --set shifted_views=2",
             "perceiver-zoo export language.keras exported/language/1",
         ],
     )
@@ -74,6 +77,7 @@ def add_export(commands: argparse._SubParsersAction) -> None:
         "source", metavar="MODEL", help="a run folder, or a .keras file of `perceiver-zoo convert`"
     )
     parser.add_argument("path", metavar="PATH", help="folder to write; must not exist or be empty")
+    add_changes_option(parser)
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a SavedModel that is already at PATH"
     )
@@ -100,7 +104,7 @@ def predict_command(args: argparse.Namespace) -> None:
     start_tensorflow()
     from zoo.serving.endpoints import open_endpoints
 
-    ready = open_endpoints(args.model)
+    ready = open_endpoints(args.model, parse_settings("--set", args.set))
     report = ready.task.predict(
         ready.endpoints,
         args.items,
@@ -120,10 +124,11 @@ def export_command(args: argparse.Namespace) -> None:
     from zoo.serving.saved_model import export, served_model
     from zoo.serving.trained_runs import load_run
 
+    changes = parse_settings("--set", args.set)
     if args.source.endswith(".keras"):
-        entry, class_names = load_model_file(args.source)
+        entry, class_names = load_model_file(args.source, changes)
     else:
-        entry, run = load_run(args.source, with_data=False)
+        entry, run = load_run(args.source, with_data=False, changes=changes)
         class_names = run["class_names"]
     path = export(entry, args.path, class_names=class_names, overwrite=args.overwrite)
     out = console()

@@ -57,7 +57,8 @@ def _permuted(name, config):
         field: getattr(config, field)
         for field in ("image_shape", "num_classes", "num_frequency_bands", "recipe")
     }
-    alone = {"mirrored_views": False}  # a mirror image is one of a grid; the others see none
+    # A mirror image, or a moved one, is one of a grid; and the others see none.
+    alone = {"mirrored_views": False, "shifted_views": 0}
     patch = {"patch_size": 4 if min(config.image_shape[:2]) >= 16 else 2}
     models = (
         ("Perceiver, Fourier", name, alone, "rows"),

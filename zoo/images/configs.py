@@ -4,6 +4,7 @@ This module loads neither Keras nor TensorFlow, so that listing the models is in
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from perceiver_tf.models.configs import EncoderConfig, PerceiverConfig, PerceiverIOConfig
 from zoo.config_checks import are_counts, is_count, require
@@ -36,6 +37,9 @@ class ImageClassifierConfig:
         permutation_seed: int that decides the permutation.
         mirrored_views: bool. Logits, except in training, are the mean over an image and its mirror
             image; predictions then cost twice as much.
+        shifted_views: int from 0, pixels. Above 0, logits, except in training, are the mean over
+            an image and the same moved by so many pixels to each of four sides; predictions then
+            cost five times as much, ten times with `mirrored_views`.
         dataset: where the pipeline reads by default, see `zoo.images.sources.open_source`.
         recipe: name of the default training recipe.
         numerics: "deepmind" or "huggingface": whose code the model equals where the two differ,
@@ -54,9 +58,12 @@ class ImageClassifierConfig:
     permutation: str = "none"
     permutation_seed: int = 0
     mirrored_views: bool = False
+    shifted_views: int = 0
     dataset: str = "imagenet2012"
     recipe: str = "imagenet_perceiver"
     numerics: str = "deepmind"
+
+    prediction_fields: ClassVar[tuple[str, ...]] = ("mirrored_views", "shifted_views")
 
     def __post_init__(self):
         check_numerics(self.numerics)
@@ -86,6 +93,16 @@ class ImageClassifierConfig:
                 "`max_resolution` must be None or (height, width). "
                 f"Received: max_resolution={self.max_resolution}."
             )
+
+        shorter = min(self.image_shape[:2])
+        form = f"an integer from 0, less than {shorter} pixels"
+        is_shift = is_count(self.shifted_views, 0) and self.shifted_views < shorter
+        require(self, "shifted_views", form, is_shift)
+
+    @property
+    def num_views(self):
+        """Views of an image over which logits are averaged, itself included."""
+        return (2 if self.mirrored_views else 1) * (5 if self.shifted_views else 1)
 
     @property
     def reads(self):

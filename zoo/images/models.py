@@ -3,9 +3,9 @@
 import keras
 
 from perceiver_tf.layers.assembled_rows import AssembledRows
+from perceiver_tf.layers.image_views import ImageViews, MeanOfViews
 from perceiver_tf.layers.inputs import ConvStemInputs, FourierInputs, LearnedInputs
 from perceiver_tf.layers.latents import LatentArray
-from perceiver_tf.layers.mirrored_views import MeanOfViews, MirroredViews
 from perceiver_tf.models.configs import PerceiverIOConfig
 from perceiver_tf.models.perceiver import perceiver
 from perceiver_tf.models.perceiver_io import perceiver_io
@@ -24,10 +24,11 @@ def image_classifier(config, name="image_classifier"):
         normalised as the pipeline's `preprocess` does, to float32 logits `(b, num_classes)`.
     """
     images = keras.Input(config.image_shape, name="images")
-    if not config.mirrored_views:
+    views = ImageViews(config.mirrored_views, config.shifted_views, name="views")
+    if views.num_views == 1:
         return _classifier(images, config, name)
-    model = _classifier(images, config, name, MirroredViews(name="views"))
-    mean = MeanOfViews(name="mean_of_views", dtype="float32")
+    model = _classifier(images, config, name, views)
+    mean = MeanOfViews(views.num_views, name="mean_of_views", dtype="float32")
     return keras.Model(images, mean(model.output), name=name)
 
 

@@ -30,20 +30,30 @@ class ReadyModel:
     endpoints: dict[str, Callable]
 
 
-def open_endpoints(path: str | os.PathLike) -> ReadyModel:
+def open_endpoints(path: str | os.PathLike, changes: dict | None = None) -> ReadyModel:
     """Opens a run folder, a SavedModel or a `.keras` file of `perceiver-zoo convert`.
 
+    Args:
+        path: where it is.
+        changes: see `zoo.serving.trained_runs.load_run`; a SavedModel takes none.
+
     Raises:
-        ZooError: if `path` is none of these, or cannot be read.
+        ZooError: if `path` is none of these, or cannot be read, or `changes` has fields that
+            cannot be changed.
     """
     path = Path(path).expanduser()
     if (path / SAVED_MODEL_FILE).is_file():
+        if changes:
+            raise ZooError(
+                "A SavedModel predicts as it was exported: change the run, and export it again. "
+                f"Received: {path} and {', '.join(changes)}."
+            )
         return _from_saved_model(path)
     if (path / RUN_FILE).is_file():
-        entry, run = load_run(path, with_data=False)
+        entry, run = load_run(path, with_data=False, changes=changes)
         return ReadyModel(task_of(entry.config), endpoints_of(entry, run["class_names"]))
     if path.suffix == ".keras" and path.is_file():
-        entry, class_names = load_model_file(path)
+        entry, class_names = load_model_file(path, changes)
         return ReadyModel(task_of(entry.config), endpoints_of(entry, class_names))
     found = "" if path.is_dir() else ", which is not a folder" if path.exists() else ", not found"
     raise ZooError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo import registry
 from zoo.atomic_files import replaced_atomically
-from zoo.configs import configuration
+from zoo.configs import check_prediction_fields, configuration
 from zoo.errors import ZooError
 from zoo.weights.starting import ABOUT_FILE, read_about
 
@@ -45,11 +45,16 @@ def save_model_file(model, path: str | os.PathLike, name, overrides=None, class_
         raise ZooError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def load_model_file(path: str | os.PathLike):
+def load_model_file(path: str | os.PathLike, changes: dict | None = None):
     """Returns the entry of a model file, with its weights and without data, and its class names.
 
+    Args:
+        path: the file.
+        changes: see `zoo.serving.trained_runs.load_run`.
+
     Raises:
-        ZooError: if the file does not say which model it holds, or cannot be read.
+        ZooError: if the file does not say which model it holds, or cannot be read, or `changes`
+            has fields that decide more than how the model predicts.
     """
     if not Path(path).is_file():
         raise ZooError(f"The model file {path} cannot be read: there is no such file.")
@@ -60,4 +65,5 @@ def load_model_file(path: str | os.PathLike):
             f"`perceiver-zoo convert` do. Received: {path} without {ABOUT_FILE}; its run folder "
             "can be used instead."
         )
-    return registry.build(about["name"], weights=path), about["class_names"]
+    check_prediction_fields(configuration(about["name"]), changes or {})
+    return registry.build(about["name"], weights=path, **changes or {}), about["class_names"]

@@ -5,6 +5,7 @@ This module loads neither Keras nor TensorFlow.
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from perceiver_tf.models.configs import PerceiverConfig
 from zoo.audio.audioset_architecture import audioset_architecture
@@ -93,6 +94,8 @@ class VideoConfig:
     mix_up: float = 0.0
     dataset: str = "audioset.csv"
     recipe: str = "audioset"
+
+    prediction_fields: ClassVar[tuple[str, ...]] = ("num_windows",)
 
     def __post_init__(self):
         for name in ("num_classes", "num_frames", "num_windows", "num_frequency_bands"):

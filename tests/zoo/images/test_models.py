@@ -46,6 +46,19 @@ def test_logits_are_the_mean_over_both_views(random, name, overrides):
     np.testing.assert_allclose(mean(images), (views[0] + views[1]) / 2, rtol=1e-5, atol=1e-5)
 
 
+def test_logits_are_the_mean_over_moved_images_too(random):
+    settings = SMALL | {"mirrored_views": True, "shifted_views": 2}
+    mean = zoo.build_model(zoo.configuration("perceiver_cifar10_small", **settings))
+    single = zoo.build_model(zoo.configuration("perceiver_cifar10_small", **SMALL))
+    mean.set_weights([random.normal(scale=0.2, size=w.shape) for w in mean.weights])
+    single.set_weights(mean.get_weights())
+    images = random.normal(size=(3, *SMALL["image_shape"])).astype("float32")
+    views = np.asarray(perceiver_tf.ImageViews(mirrored=True, shift=2)(images))
+    logits = np.asarray(single(views)).reshape(10, 3, -1)
+    assert np.ptp(logits, axis=0).max() > 1e-3
+    np.testing.assert_allclose(mean(images), logits.mean(0), rtol=1e-5, atol=1e-5)
+
+
 def test_training_reads_one_view(random):
     overrides = SMALL | {"dropout": 0.0}
     mean, single = (
@@ -62,7 +75,7 @@ def test_training_reads_one_view(random):
 
 def test_mean_of_views_is_saved_and_served(random, tmp_path):
     model = zoo.build_model(
-        zoo.configuration("perceiver_cifar10_small", **SMALL, mirrored_views=True)
+        zoo.configuration("perceiver_cifar10_small", **SMALL, mirrored_views=True, shifted_views=1)
     )
     images = random.normal(size=(3, *SMALL["image_shape"])).astype("float32")
     model.save(tmp_path / "model.keras")
@@ -79,6 +92,13 @@ def test_mean_of_views_is_not_written_for_transformers():
     config = zoo.configuration("perceiver_io_imagenet_learned", **SMALL, mirrored_views=True)
     with pytest.raises(CheckpointError, match="has one view of an image"):
         config_of(zoo.build_model(config))
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, True, 8])
+def test_shifted_views_are_pixels_of_the_image(value):
+    message = "`shifted_views` must be an integer from 0, less than 8 pixels. Received"
+    with pytest.raises(zoo.ZooError, match=message):
+        zoo.configuration("perceiver_cifar10_small", **SMALL, shifted_views=value)
 
 
 @pytest.mark.parametrize("value", [3, "yes", None])

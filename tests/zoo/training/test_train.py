@@ -9,12 +9,15 @@ import signal
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from rich.console import Console
 
 import zoo.training.callbacks
+from zoo.cli import main
 from zoo.errors import ZooError
 from zoo.records.run_folder import RunFolder
 from zoo.registry import build
+from zoo.serving.model_file import load_model_file, save_model_file
 from zoo.serving.trained_runs import load_run
 from zoo.training.fit import TrainingInterrupted
 from zoo.training.train import RunResult, evaluate, train
@@ -319,6 +322,44 @@ def test_load_run_without_data_needs_no_data(run, tmp_path):
     entry, config = load_run(out, with_data=False)
     assert_equal_weights(entry.model.get_weights(), weights(run[0].path))
     assert entry.config.num_classes == 3
+
+
+def test_a_run_may_predict_from_other_views(run, tmp_path):
+    changes = {"shifted_views": 1}
+    entry, plain = (load_run(run[0].path, changes=which)[0] for which in (changes, None))
+    assert entry.config.shifted_views == 1 and plain.config.shifted_views == 0
+    assert_equal_weights(entry.model.get_weights(), plain.model.get_weights())
+    images, _ = next(iter(plain.pipeline.batches("test", 4)))
+    assert np.abs(entry.model(images) - plain.model(images)).max() > 1e-4
+    with pytest.raises(ZooError, match="Received: num_latents; of this model can be changed: mir"):
+        load_run(run[0].path, changes={"num_latents": 3})
+    path = tmp_path / "run.keras"
+    save_model_file(plain.model, path, NAME, OVERRIDES | {"num_classes": 3})
+    moved, _ = load_model_file(path, changes)
+    np.testing.assert_allclose(moved.model(images), entry.model(images), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ZooError, match="Received: dropout; of this model can be changed: mirr"):
+        load_model_file(path, {"dropout": 0.3})
+
+
+def test_commands_predict_from_other_views(run, tmp_path, capsys):
+    path, served = str(run[0].path), tmp_path / "served"
+    views = ["--set", "shifted_views=1"]
+    entry, _ = load_run(path, changes={"shifted_views": 1})
+    assert main(["evaluate", path, *views, "--json", str(tmp_path / "f.json")]) == 0
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["loss"] == pytest.approx(evaluate(entry)["loss"], rel=1e-5)
+    assert figures["loss"] != pytest.approx(run[0].test_figures["loss"], rel=1e-4)
+    assert main(["export", path, str(served), *views]) == 0
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
+    scores = tf.saved_model.load(str(served)).signatures["serving_default"](images=images)["scores"]
+    logits = entry.model(entry.pipeline.preprocess(images))
+    np.testing.assert_allclose(scores, keras.ops.softmax(logits), atol=1e-5)
+    keras.utils.save_img(tmp_path / "digit.png", images[0])
+    capsys.readouterr()
+    for model, status in ((path, 0), (str(served), 2)):
+        arguments = ["predict", "--model", model, str(tmp_path / "digit.png"), *views]
+        assert main(arguments) == status
+    assert "A SavedModel predicts as it was exported" in capsys.readouterr().err
 
 
 def test_load_run_refuses_a_run_of_a_model_that_has_changed(run, tmp_path):
