@@ -99,7 +99,7 @@ def _add_search_options(parser):
         "--hyperband-iterations", type=int, metavar="N", help="times over (default 1)"
     )
     group.add_argument(
-        "--min-epochs", type=int, metavar="N", help="of Hyperband's shortest trials (default 1)"
+        "--min-epochs", type=int, metavar="N", help="of Hyperband's trials at least (default 1)"
     )
     group.add_argument(
         "--validation-share", type=float, metavar="SHARE",

@@ -153,7 +153,7 @@ class HyperbandOracle(_Reliable, oracles.HyperbandOracle):
     """Many short trainings of which the best are continued (arXiv:1603.06560).
 
     Args:
-        min_epochs: int from 1, of the shortest trainings.
+        min_epochs: int from 1, the least of any training.
         max_trials: int, the most trials, or None: all that Hyperband wants.
         **settings: see `_Reliable`, and of KerasTuner's oracle.
     """
@@ -167,7 +167,7 @@ class HyperbandOracle(_Reliable, oracles.HyperbandOracle):
         self._start_new_bracket()
 
     def _get_size(self, bracket_num, round_num):
-        # As KerasTuner's, which counts the brackets from trainings of one epoch.
+        # As KerasTuner's, which counts the brackets down to trainings of one epoch.
         halvings = math.log(self.max_epochs / self.min_epochs, self.factor)
         last_size = math.ceil(1 + halvings) / (bracket_num + 1)
         return math.ceil(last_size * self.factor ** (bracket_num - round_num))

@@ -118,8 +118,9 @@ def search(
         max_seconds: float, after which no more trials are begun; a later call may go on.
         max_trial_seconds: float, after which a training fails.
         factor, hyperband_iterations: of Hyperband, see `keras_tuner.Hyperband`.
-        min_epochs: int from 1, of Hyperband's shortest trials: the least after which two points can
-            be told apart (r of arXiv:1603.06560). More of them mean fewer rounds of halving.
+        min_epochs: int from 1, the least of Hyperband's trials, after which two points can be told
+            apart (r of arXiv:1603.06560). Trials have `epochs`, divided by `factor` once or more
+            often and rounded up: the shortest have at least so many.
         validation_share: float in (0, 1), see `zoo.training.validation_share`.
         skip_corrupt: bool. Leave out files that cannot be read.
         strategy, jit_compile: as in `zoo.train`, for each trial.

@@ -25,7 +25,7 @@ class SearchSettings:
         epochs: int, of a whole training.
         budget: dict of the bounds.
         executions_per_trial, seed, factor, hyperband_iterations: ints.
-        min_epochs: int, of Hyperband's shortest trials; younger than the others, so that a
+        min_epochs: int, the least of Hyperband's trials; younger than the others, so that a
             search.json may lack it.
         overrides, fixed: dicts.
         only: list of names, or None.
@@ -78,10 +78,11 @@ class SearchSettings:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ZooError(f"`{name}` must be an int from {least}. Received: {name}={value!r}.")
-        if self.min_epochs > self.epochs:
+        if self.min_epochs > max(1, self.epochs / self.factor):
             raise ZooError(
-                f"`min_epochs` must be at most the epochs of a whole training, {self.epochs}. "
-                f"Received: min_epochs={self.min_epochs}."
+                f"`min_epochs` must be at most {max(1, self.epochs // self.factor)}, or Hyperband "
+                f"has nothing to stop early: its trials have {self.epochs} epochs, divided by "
+                f"{self.factor} once or more often. Received: min_epochs={self.min_epochs}."
             )
 
     def claim(self, folder, waits=False) -> "SearchSettings":

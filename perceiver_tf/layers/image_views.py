@@ -18,7 +18,8 @@ class ImageViews(keras.layers.Layer):
             and right; the pixels at the edge it leaves are repeated.
 
     Call arguments:
-        images: `(b, height, width, channels)`, height and width known and greater than `shift`.
+        images: `(b, height, width, channels)`; to be moved, of known height and width, both greater
+            than `shift`.
         training: bool.
 
     Returns:
@@ -26,7 +27,7 @@ class ImageViews(keras.layers.Layer):
         on; in training the images themselves. The dtype stays.
 
     Raises:
-        ValueError: If `shift` is negative, or not an int.
+        ValueError: If `shift` is negative, not an int, or no move within the images.
     """
 
     def __init__(self, mirrored=False, shift=0, **kwargs):
@@ -50,9 +51,6 @@ class ImageViews(keras.layers.Layer):
         if self.mirrored:
             views += [ops.flip(view, axis=2) for view in views]
         return ops.concatenate(views)
-
-    def get_config(self):
-        return {**super().get_config(), "mirrored": self.mirrored, "shift": self.shift}
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -84,11 +82,14 @@ class MeanOfViews(keras.layers.Layer):
         batch_size = values.shape[0] and values.shape[0] // num_views
         return keras.KerasTensor((batch_size, *values.shape[1:]), values.dtype)
 
-    def get_config(self):
-        return {**super().get_config(), "num_views": self.num_views}
-
 
 def _moved(images, by, axis):
     """Returns the images moved along an axis by a number of pixels, the edge repeated."""
-    last = images.shape[axis] - 1
+    size = images.shape[axis]
+    if size is None or size <= abs(by):
+        raise ValueError(
+            f"Images that are moved by {abs(by)} pixels must be of known height and width, greater "
+            f"than that. Received: images of shape {tuple(images.shape)}."
+        )
+    last = size - 1
     return ops.take(images, [min(max(row - by, 0), last) for row in range(last + 1)], axis=axis)

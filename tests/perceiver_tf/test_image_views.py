@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -47,3 +48,9 @@ def test_pixels_are_not_rounded_under_mixed_precision(images):
 def test_a_shift_is_a_number_of_pixels(shift):
     with pytest.raises(ValueError, match="`shift` must be an int of at least 0. Received"):
         ImageViews(shift=shift)
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (4, 9, 3), (9, 4, 3)])
+def test_images_must_be_larger_than_their_moves(shape):
+    with pytest.raises(ValueError, match="moved by 4 pixels must be of known height and width"):
+        ImageViews(shift=4)(keras.Input(shape))

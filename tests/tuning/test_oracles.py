@@ -167,7 +167,7 @@ def test_hyperband_knows_its_epochs(max_trials, tmp_path):
     assert trained == planned
 
 
-def test_the_shortest_trials_of_hyperband_have_the_epochs_asked_for(tmp_path):
+def test_hyperbands_trials_have_the_least_epochs_that_are_asked_for(tmp_path):
     settings = {"max_epochs": 32, "min_epochs": 8, "factor": 2, "hyperband_iterations": 2}
     trained = [
         (values["tuner/initial_epoch"], values["tuner/epochs"])
@@ -179,3 +179,8 @@ def test_the_shortest_trials_of_hyperband_have_the_epochs_asked_for(tmp_path):
     assert sorted(trained) == sorted(2 * once)
     planned = build("hyperband", tmp_path / "planned", **settings).planned_epochs(32)
     assert planned == sum(last - first for first, last in trained)
+
+
+def test_epochs_that_the_factor_does_not_divide_are_rounded_up(tmp_path):
+    oracle = build("hyperband", tmp_path / "s", max_epochs=30, min_epochs=4, factor=3)
+    assert {values["tuner/epochs"] for values in run(oracle)} == {10, 30}

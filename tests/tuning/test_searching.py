@@ -217,13 +217,13 @@ def test_another_search_in_the_folder_is_refused(tmp_path):
         run(tmp_path / "full", max_trials=1)
 
 
-def test_a_search_from_before_the_shortest_trials_could_be_chosen_goes_on(tmp_path):
-    run(tmp_path / "s", max_trials=1)
+def test_a_search_from_before_the_least_epochs_could_be_chosen_goes_on(tmp_path):
+    run(tmp_path / "s", max_trials=1, epochs=6)
     folder = SearchFolder(tmp_path / "s")
     folder.write_settings({k: v for k, v in folder.settings.items() if k != "min_epochs"})
     with pytest.raises(ZooError, match=r"min_epochs was 1, now 2\. Leave them out"):
-        run(tmp_path / "s", max_trials=1, min_epochs=2)
-    assert len(run(tmp_path / "s", max_trials=2)[0].trials) == 2
+        run(tmp_path / "s", max_trials=1, epochs=6, min_epochs=2)
+    assert len(run(tmp_path / "s", max_trials=2, epochs=6)[0].trials) == 2
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,8 @@ def test_a_search_from_before_the_shortest_trials_could_be_chosen_goes_on(tmp_pa
         ({"epochs": 0}, "`epochs` must be an int > 0"),
         ({"executions_per_trial": 0}, "`executions_per_trial` must be an int from 1"),
         ({"min_epochs": 0}, "`min_epochs` must be an int from 1"),
-        ({"epochs": 3, "min_epochs": 4}, "`min_epochs` must be at most .*, 3. Received: .*=4"),
+        ({"epochs": 9, "min_epochs": 4}, "`min_epochs` must be at most 3, .* Received: .*=4"),
+        ({"epochs": 2, "min_epochs": 2}, "`min_epochs` must be at most 1, .* Received: .*=2"),
         ({"stopping": "mean"}, "`stopping` must be one of none, median"),
         ({"data": "nothing.npz"}, "There is no such file or folder: nothing.npz"),
         ({"chief": "here"}, "An address must be of the form HOST:PORT"),

@@ -324,7 +324,12 @@ def test_memory_grows_with_the_batch_and_is_more_in_training():
 
 @pytest.mark.parametrize("positions", ["fourier", "learned"])
 @pytest.mark.parametrize(
-    ("num_views", "views"), [(2, {"mirrored_views": True}), (5, {"shifted_views": 1})]
+    ("num_views", "views"),
+    [
+        (2, {"mirrored_views": True}),
+        (5, {"shifted_views": 1}),
+        (10, {"mirrored_views": True, "shifted_views": 1}),
+    ],
 )
 def test_views_cost_as_many_predictions_except_in_training(positions, num_views, views):
     settings = {"positions": positions, "image_shape": (9, 6, 3)}

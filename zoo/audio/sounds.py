@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from zoo.audio.decoding import read_sound, unreadable
 from zoo.audio.resampling import can_resample, resample_array
+from zoo.cores import num_cores
 from zoo.data.parallel import in_parallel
 from zoo.errors import ZooError, carried, carried_error
 
@@ -90,7 +91,7 @@ class Sounds:
             return places, (indices, waveforms, problems)
 
         chunks = numbers.batch(self._files_at_once)
-        return chunks.map(read, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+        return chunks.map(read, num_parallel_calls=num_cores()).unbatch()
 
     def _read_all_of(self, indices):
         """Returns the samples of some sounds in a row, how many each has, and what is wrong."""

@@ -15,6 +15,8 @@ from zoo.audio.sound_tracks import SUFFIXES as TRACK_SUFFIXES
 from zoo.audio.sounds import Sounds
 from zoo.clips.files import list_clips, stored_clip
 from zoo.clips.reading import read_clips
+from zoo.cores import num_cores
+from zoo.data.epochs import without_tuner
 from zoo.data.pyav import import_av
 from zoo.errors import ZooError
 from zoo.images import folder as image_folder
@@ -209,7 +211,7 @@ def _videos(config, pipeline):
         videos = Videos(chosen, form, training=True)
         dataset = tf.data.Dataset.range(len(numbers)).map(
             lambda index: videos.frames(index, tf.constant(-1.0)),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=num_cores(),
         )
         return _iterating(dataset, len(numbers))
 
@@ -218,7 +220,7 @@ def _videos(config, pipeline):
 
 def _iterating(dataset, num_examples):
     """Returns a callable that goes through a dataset, without a step in Python for each example."""
-    last = dataset.skip(num_examples - 1)
+    last = without_tuner(dataset.skip(num_examples - 1))
 
     def iterate():
         for _ in last:

@@ -178,20 +178,19 @@ def evaluate_command(args: argparse.Namespace) -> None:
     from zoo.tasks import task_of
     from zoo.training.train import evaluate
 
-    entry, _ = load_run(args.run_folder, changes=parse_settings("--set", args.set))
+    changes = parse_settings("--set", args.set)
+    entry, _ = load_run(args.run_folder, changes=changes)
     splits = entry.pipeline.splits
     split = args.split or ("test" if "test" in splits else "validation")
     figures = evaluate(entry, split, args.batch_size)
     out = console(args.json)
-    out.print(
-        Text(
-            f"{entry.name}, {split}: {_headline(task_of(entry.config).headline, figures)}, "
-            f"loss {figures['loss']:.4f}, {figures['num_examples']:,} examples"
-        )
-    )
+    what = ", ".join([entry.name, *args.set, split])
+    reached = _headline(task_of(entry.config).headline, figures)
+    count = f"{figures['num_examples']:,} examples"
+    out.print(Text(f"{what}: {reached}, loss {figures['loss']:.4f}, {count}"))
     _print_conditions(out, figures)
-    report = {"name": entry.name, "run": args.run_folder, "split": split, **figures}
-    write_json(args.json, report)
+    about = {"name": entry.name, "run": args.run_folder, "overrides": changes, "split": split}
+    write_json(args.json, about | figures)
 
 
 def _resumed_folder(args: argparse.Namespace) -> str | None:

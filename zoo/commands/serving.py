@@ -104,7 +104,8 @@ def predict_command(args: argparse.Namespace) -> None:
     start_tensorflow()
     from zoo.serving.endpoints import open_endpoints
 
-    ready = open_endpoints(args.model, parse_settings("--set", args.set))
+    changes = parse_settings("--set", args.set)
+    ready = open_endpoints(args.model, changes)
     report = ready.task.predict(
         ready.endpoints,
         args.items,
@@ -114,7 +115,7 @@ def predict_command(args: argparse.Namespace) -> None:
         skip_corrupt=args.skip_corrupt,
         batch_size=args.batch_size,
     )
-    write_json(args.json, {"model": args.model, **report})
+    write_json(args.json, {"model": args.model, "overrides": changes, **report})
 
 
 def export_command(args: argparse.Namespace) -> None:

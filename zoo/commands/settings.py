@@ -17,7 +17,7 @@ def add_changes_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="change how the trained model predicts: mirrored_views or shifted_views of images, "
-        "num_windows of sounds and videos (repeatable)",
+        "num_windows of sounds or of videos (repeatable)",
     )
 
 

@@ -157,11 +157,11 @@ def epoch_batches(make_reader, *, training, epoch=None, start_step=0, repeat=Fal
 
 
 def without_tuner(dataset):
-    """Returns a dataset whose numbers of parallel calls are all cores from its first element on.
+    """Returns a dataset without tf.data's tuner; its maps must say how many calls are parallel.
 
-    tf.data's tuner begins with few and sleeps between its measurements, each time twice as long,
-    up to a minute; and the end of an iteration waits for it to wake: `evaluate` and `fit` would
-    take up to twice as long as their work.
+    The tuner sleeps between its measurements, each time twice as long, up to a minute, and the
+    end of an iteration waits for it to wake: `evaluate` and `fit` would take up to twice as long
+    as their work.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

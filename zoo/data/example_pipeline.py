@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
+from zoo.cores import num_cores
 from zoo.data.epochs import (
     Share,
     check_batch_arguments,
@@ -194,7 +195,7 @@ class _ExampleReader:
             key = tf.random.fold_in(example_key, tf.cast(number, tf.int32))
             return self._split.example(stored, key, self._training)
 
-        examples = stored.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+        examples = stored.map(example, num_parallel_calls=num_cores())
         return examples.batch(self._batch_size, drop_remainder=self._drop_remainder)
 
     def _numbers(self, order_key, share):

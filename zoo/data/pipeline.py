@@ -6,6 +6,7 @@ import re
 
 import tensorflow as tf
 
+from zoo.cores import num_cores
 from zoo.data.augmenter import Augmenter
 from zoo.data.epochs import Share, check_batch_arguments, count_batches, epoch_batches, epoch_keys
 from zoo.errors import ZooError, carried_error
@@ -234,7 +235,7 @@ class _EpochReader:
         finish = functools.partial(self._finish, batch_key)
         steps = tf.data.Dataset.range(tf.cast(start_step, tf.int64), tf.int64.max)
         batches = tf.data.Dataset.zip((steps, dataset))
-        return batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+        return batches.map(finish, num_parallel_calls=num_cores())
 
     def _array_batches(self, order_key, start_step):
         """Yields unaugmented batches from memory, one gather for each and no single examples."""
@@ -252,7 +253,7 @@ class _EpochReader:
             return self._preprocess.resize(tf.gather(images, rows)), tf.gather(labels, rows)
 
         steps = tf.data.Dataset.range(tf.cast(start_step, tf.int64), self.num_batches)
-        return steps.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        return steps.map(load, num_parallel_calls=num_cores())
 
     def _example_batches(self, order_key, example_key, start_step):
         """Yields batches of examples that were loaded, resized and augmented one by one."""
@@ -265,7 +266,7 @@ class _EpochReader:
 
         share = dataclasses.replace(self._share, skip=start_step * self._batch_size)
         examples = share.numbered(self._source.examples(self._split, order_key, share))
-        examples = examples.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        examples = examples.map(load, num_parallel_calls=num_cores())
         return examples.batch(self._batch_size, drop_remainder=self._drop_remainder)
 
     def _finish(self, batch_key, step, batch):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from zoo.data.epochs import without_tuner
 from zoo.errors import ZooError
 from zoo.names import nearest
 
@@ -147,7 +148,8 @@ class TfdsData:
     def dataset(self, split, decoders=None):
         """Returns the examples of a split, a tf.data.Dataset of dicts, always in the same order."""
         with tf.init_scope():
-            return self.prepared.as_dataset(split=self.parts[split], decoders=decoders)
+            stored = self.prepared.as_dataset(split=self.parts[split], decoders=decoders)
+            return without_tuner(stored)
 
     def _held_out(self, part):
         """Returns a part of a split cut in two, for training and test, as of `parts`."""

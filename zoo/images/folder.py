@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from zoo.cores import num_cores
 from zoo.data.class_folders import list_classes
-from zoo.data.epochs import WHOLE
+from zoo.data.epochs import WHOLE, without_tuner
 from zoo.data.pipeline import require_readable, unreadable_file
 from zoo.errors import ZooError
 from zoo.images.arrays import ImageSource, array_examples, in_main_memory, order
@@ -111,7 +111,7 @@ class FolderSource(ImageSource):
         """
         images = []
         read = decoded_files if self._skip_corrupt else decoded_until_corrupt
-        for row, (found, image) in read(_as_tensor(paths)).as_numpy_iterator():
+        for row, (found, image) in without_tuner(read(_as_tensor(paths))).as_numpy_iterator():
             is_good[row] = row == found
             if not is_good[row] and not self._skip_corrupt:
                 raise unreadable_file(paths[row])
@@ -134,7 +134,7 @@ def read_equal(paths):
         uint8 (n, height, width, channels), or None: one of this does not hold.
     """
     images, num_read = None, 0
-    rows = decoded_until_corrupt(_as_tensor(paths)).batch(IMAGES_AT_ONCE)
+    rows = without_tuner(decoded_until_corrupt(_as_tensor(paths)).batch(IMAGES_AT_ONCE))
     try:
         for row, (found, part) in rows.as_numpy_iterator():
             if images is None:
@@ -193,7 +193,6 @@ def decoded_until_corrupt(paths, shuffle_key=None, share=WHOLE):
         return row, decode_image(tf.io.read_file(tf.gather(paths, row)))
 
     rows = order(paths.shape[0], shuffle_key, share)
-    # AUTOTUNE begins with one core and has found the others when a small folder has been read.
     decoded = rows.map(read, num_parallel_calls=num_cores()).ignore_errors()
     found = decoded.concatenate(tf.data.Dataset.from_tensors(_nothing()).repeat())
     return tf.data.Dataset.zip((rows, found))
@@ -220,7 +219,7 @@ def decoded_files(paths):
     return order(paths.shape[0]).interleave(
         read_one,
         cycle_length=FILES_AT_ONCE,
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=min(num_cores(), FILES_AT_ONCE),
         deterministic=True,
     )
 

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from zoo.cores import num_cores
 from zoo.data.epochs import WHOLE, shuffled
 from zoo.data.tfds import SHUFFLE_BUFFER, TfdsData, import_tfds
 from zoo.images.arrays import ImageSource, array_examples, in_main_memory
@@ -99,7 +100,7 @@ class TfdsSource(ImageSource):
         def decode(example):
             return {"image": decode_image(example["image"]), "label": example["label"]}
 
-        return share.of_dataset(encoded).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+        return share.of_dataset(encoded).map(decode, num_parallel_calls=num_cores())
 
     def _load(self, split):
         with tf.init_scope():

@@ -347,6 +347,7 @@ def test_commands_predict_from_other_views(run, tmp_path, capsys):
     entry, _ = load_run(path, changes={"shifted_views": 1})
     assert main(["evaluate", path, *views, "--json", str(tmp_path / "f.json")]) == 0
     figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["overrides"] == {"shifted_views": 1}
     assert figures["loss"] == pytest.approx(evaluate(entry)["loss"], rel=1e-5)
     assert figures["loss"] != pytest.approx(run[0].test_figures["loss"], rel=1e-4)
     assert main(["export", path, str(served), *views]) == 0
