@@ -32,7 +32,5 @@ def test_sounds_and_videos_may_be_cut_into_other_windows(name, saved):
 
 def test_what_decided_the_training_is_not_changed(saved):
     path = saved("perceiver_modelnet10_small")
-    with pytest.raises(
-        ZooError, match="Received: num_points; of this model none can be"
-    ):
+    with pytest.raises(ZooError, match="Received: num_points; of this model none can be"):
         load_model_file(path, {"num_points": 9})
