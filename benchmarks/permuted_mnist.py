@@ -22,6 +22,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.commands.runs import parse_settings
+from zoo.cores import num_cores
 from zoo.recipes.named import RECIPES
 from zoo.recipes.optimizers import build_loss, build_optimizer
 
@@ -33,7 +34,7 @@ def permuted(batches, permutation):
         pixels = tf.reshape(images, (tf.shape(images)[0], -1, images.shape[-1]))
         return tf.reshape(tf.gather(pixels, permutation, axis=1), tf.shape(images)), labels
 
-    return batches.map(move, num_parallel_calls=tf.data.AUTOTUNE)
+    return batches.map(move, num_parallel_calls=num_cores())
 
 
 def main():

@@ -16,12 +16,15 @@ from perceiver_tf.choices import SHARING_SCHEMES
 from perceiver_tf.models.configs import BoTNetConfig, PerceiverConfig, PerceiverIOConfig
 from tuning.draws import choice, scaled
 from tuning.recipe_space import image_recipe_settings, recipe_settings
+from zoo.audio.configs import AudioConfig
 from zoo.baselines.configs import BaselineConfig
 from zoo.costs import rows_of
 from zoo.errors import ZooError
 from zoo.images.configs import ImageClassifierConfig
+from zoo.optical_flow.configs import OpticalFlowConfig
 from zoo.point_clouds.configs import PointCloudClassifierConfig
 from zoo.text.configs import MaskedLanguageConfig, TextClassifierConfig
+from zoo.video.configs import VideoConfig
 
 _LEAST_CHANNELS_PER_HEAD = 8
 
@@ -48,13 +51,30 @@ def perceiver(hp, config, recipe) -> Proposal:
 def point_clouds(hp, config, recipe) -> Proposal:
     """The original Perceiver as a classifier of point clouds (arXiv:2103.03206, section 4.3)."""
     overrides = _encoder(hp, config) | _iterations(hp, config.architecture)
-    overrides["num_frequency_bands"] = scaled(
-        hp, "num_frequency_bands", config.num_frequency_bands, (0.5, 1, 1.5, 2)
-    )
+    overrides |= _bands(hp, config)
     factor = choice(hp, "max_frequency_factor", (0.5, 1.0, 2.0), 1.0)
     if factor != 1.0:
         overrides["max_resolution"] = factor * config.max_resolution
     overrides["num_points"] = scaled(hp, "num_points", config.num_points, (0.5, 1))
+    return Proposal(overrides, recipe_settings(hp, recipe))
+
+
+def recordings(hp, config, recipe) -> Proposal:
+    """The original Perceiver as a classifier or tagger of sounds, or of videos (section 4.2)."""
+    overrides = _encoder(hp, config) | _iterations(hp, config.architecture)
+    overrides |= _bands(hp, config)
+    overrides["patch_widening_factor"] = choice(
+        hp, "patch_widening_factor", (0, 1, 2, 4), config.patch_widening_factor
+    )
+    return Proposal(overrides, recipe_settings(hp, recipe))
+
+
+def optical_flow(hp, config, recipe) -> Proposal:
+    """Perceiver IO for optical flow (arXiv:2107.14795, section 4.2)."""
+    overrides = _encoder(hp, config) | _bands(hp, config)
+    overrides["content_channels"] = scaled(
+        hp, "content_channels", config.content_channels, (0.5, 1, 1.5, 2), 8
+    )
     return Proposal(overrides, recipe_settings(hp, recipe))
 
 
@@ -110,8 +130,11 @@ def botnet(hp, config, recipe) -> Proposal:
 
 
 SPACES = {
-    space.__name__: space for space in (perceiver, perceiver_io, language, point_clouds, botnet)
-}
+    space.__name__: space
+    for space in (
+        perceiver, perceiver_io, language, point_clouds, recordings, optical_flow, botnet
+    )
+}  # fmt: skip
 
 
 def space_of(config):
@@ -127,6 +150,10 @@ def space_of(config):
         return language
     if isinstance(config, PointCloudClassifierConfig):
         return point_clouds
+    if isinstance(config, AudioConfig | VideoConfig):
+        return recordings
+    if isinstance(config, OpticalFlowConfig):
+        return optical_flow
     if isinstance(config.architecture, BoTNetConfig):
         return botnet
     raise ZooError(
@@ -142,6 +169,8 @@ def check_fits(space, config):
         perceiver_io: (ImageClassifierConfig, PerceiverIOConfig),
         language: ((MaskedLanguageConfig, TextClassifierConfig), PerceiverIOConfig),
         point_clouds: (PointCloudClassifierConfig, PerceiverConfig),
+        recordings: ((AudioConfig, VideoConfig), PerceiverConfig),
+        optical_flow: (OpticalFlowConfig, PerceiverIOConfig),
         botnet: (BaselineConfig, BoTNetConfig),
     }
     if space not in kinds:
@@ -262,15 +291,17 @@ def _cross_attention_heads(hp, config, latent_channels):
     return {name: number, "cross_attention_qk_channels": -(-width // number) * number}
 
 
+def _bands(hp, config):
+    """Returns the number of the Fourier features' bands."""
+    name = "num_frequency_bands"
+    return {name: scaled(hp, name, getattr(config, name), (0.5, 1, 1.5, 2))}
+
+
 def _positions(hp, config):
     """Returns the Fourier features: bands, and the highest frequency as a share of the model's."""
     if config.positions == "learned":
         return {}
-    overrides = {
-        "num_frequency_bands": scaled(
-            hp, "num_frequency_bands", config.num_frequency_bands, (0.5, 1, 1.5, 2)
-        )
-    }
+    overrides = _bands(hp, config)
     factor = choice(hp, "max_frequency_factor", (0.5, 1.0, 2.0), 1.0)
     if factor != 1.0:
         resolution = tuple(max(1, round(factor * side)) for side in config.resolution)

@@ -18,12 +18,13 @@ def architecture_of(config):
     learned positions adds its query to what it reads.
 
     Args:
-        config: configuration of a named model, with fields `architecture` and `numerics`.
+        config: configuration of a named model. Those without `numerics` are of models that were
+            never published: they compute as DeepMind's code does.
 
     Returns:
         `config.architecture`, with some fields replaced.
     """
-    if config.numerics == "deepmind":
+    if getattr(config, "numerics", "deepmind") == "deepmind":
         return config.architecture
     changes = {"gelu": "erf"}
     learned = getattr(config, "positions", None) == "learned"

@@ -1,7 +1,7 @@
 """The choices of `reading`, for byte arrays as layers have them."""
 
 from perceiver_tf.layers import byte_array
-from perceiver_tf.layers.reading import TYPICAL_QUERIES, TYPICAL_ROWS, Reading, Rows
+from perceiver_tf.layers.reading import TYPICAL_QUERIES, TYPICAL_ROWS, Reading, Rows, by_axis
 
 
 def rows_of(description):
@@ -47,7 +47,7 @@ def choose_implementations(parts, num_queries, num_heads, qk_channels, v_channel
 def reads_queries_by_axis(description, num_inputs, num_heads, qk_channels):
     """Return whether scores of queries on a grid are cheaper without forming the queries.
 
-    They are computed with queries and inputs in exchanged roles, but without values.
+    See `reading.by_axis`.
 
     Args:
         description: byte array description of the queries.
@@ -56,6 +56,4 @@ def reads_queries_by_axis(description, num_inputs, num_heads, qk_channels):
     """
     if not byte_array.is_separable(description):
         return False
-    num_inputs = num_inputs or TYPICAL_QUERIES
-    costs = Reading(rows_of(description), num_inputs, num_heads, qk_channels, 0).costs
-    return costs["separable"] / 2 < costs["dense"]
+    return by_axis(rows_of(description), num_inputs or TYPICAL_QUERIES, num_heads, qk_channels)

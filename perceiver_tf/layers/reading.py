@@ -59,6 +59,8 @@ class Reading:
         v_channels: int, width of the values.
         implementation: "auto", "dense", "folded" or "separable".
         streams: bool, whether the rows may be read in blocks.
+        query_rows: `Rows` of queries on a grid, as a decoder's, which may go through in blocks of
+            the first axis, and be read without being formed; None: they are none.
     """
 
     rows: Rows
@@ -68,6 +70,7 @@ class Reading:
     v_channels: int
     implementation: str = "auto"
     streams: bool = True
+    query_rows: Rows | None = None
 
     @property
     def costs(self):
@@ -96,7 +99,9 @@ class Reading:
         """Multiply-adds of the chosen implementation; projections of queries and results not."""
         if self.chosen == "separable":
             return self._separable(self.tile_width)
-        return self._dense() if self.chosen == "dense" else self._folded()
+        if self.chosen == "folded":
+            return self._folded()
+        return self._by_axis() if self.reads_queries_by_axis else self._dense()
 
     @property
     def tile(self):
@@ -119,7 +124,7 @@ class Reading:
         sizes = (self.rows.length,) if self.chosen == "folded" else self.rows.sizes
         # Keys and values are formed from blocks of the first axis.
         cut = 0 if self.chosen == "dense" else sizes.index(max(sizes))
-        index_bytes = 4 * self.num_heads * self.num_queries * self.rows.length // sizes[cut]
+        index_bytes = 4 * self.num_heads * self.queries_at_once * self.rows.length // sizes[cut]
         length = block_length(sizes[cut], index_bytes) if self.streams else sizes[cut]
         return (*sizes[:cut], length, *sizes[cut + 1 :])
 
@@ -135,8 +140,8 @@ class Reading:
 
     @property
     def scores_at_once(self):
-        """How many scores there are in a block."""
-        return self.num_heads * self.num_queries * self.block_length
+        """How many scores there are in a block, of rows or of queries."""
+        return self.num_heads * self.queries_at_once * self.block_length
 
     @property
     def left_factor(self):
@@ -144,9 +149,56 @@ class Reading:
         num_tiles = self.block_length / math.prod(self.tile)
         return math.ceil(self.num_heads * self.num_queries * num_tiles * self.tile_width)
 
+    @property
+    def reads_queries_by_axis(self):
+        """Whether scores are computed without forming the queries."""
+        if self.query_rows is None or self.chosen != "dense" or self.implementation == "dense":
+            return False
+        return by_axis(self.query_rows, self.rows.length, self.num_heads, self.qk_channels)
+
+    @property
+    def query_sizes(self):
+        """Tuple of ints, the grid of the queries that are decoded at once."""
+        if self.query_rows is None:
+            return (self.num_queries,)
+        size, *others = self.query_rows.sizes
+        if not self.streams:
+            return self.query_rows.sizes
+        index_bytes = 4 * self.num_heads * self.rows.length * math.prod(others)
+        return (block_length(size, index_bytes), *others)
+
+    @property
+    def queries_at_once(self):
+        """How many queries are decoded at once."""
+        return math.prod(self.query_sizes)
+
+    @property
+    def streams_queries(self):
+        """Whether the queries go through in more than one block."""
+        return self.queries_at_once < self.num_queries
+
     def _dense(self):
         projected = self.qk_channels + self.v_channels
         return self.rows.length * (self.rows.channels + self.num_queries) * projected
+
+    def _by_axis(self):
+        """Keys and values, what every block of queries folds anew, scores and weighted sums."""
+        num_inputs, heads = self.rows.length, self.num_heads
+        block = Reading(
+            Rows(self.query_sizes, self.query_rows.content_channels, self.query_rows.axis_channels),
+            num_inputs,
+            heads,
+            self.qk_channels,
+            0,
+            implementation="separable",
+            streams=False,
+        )
+        num_blocks = self.num_queries / self.queries_at_once
+        folding = num_inputs * self.query_rows.channels * self.qk_channels
+        tables = block.table_products + self.queries_at_once * block.tile_width
+        projected = num_inputs * self.rows.channels * (self.qk_channels + self.v_channels)
+        sums = self.num_queries * num_inputs * self.v_channels
+        return round(projected + num_blocks * (folding + heads * num_inputs * tables) + sums)
 
     def _folding(self):
         return self.num_queries * self.rows.channels * (self.qk_channels + self.v_channels)
@@ -155,11 +207,31 @@ class Reading:
         products = 2 * self.num_heads * self.num_queries * self.rows.length * self.rows.channels
         return self._folding() + products
 
-    def _separable(self, score_cost):
+    @property
+    def table_products(self):
+        """Multiply-adds of one folded query with the position tables of all axes."""
         pairs = zip(self.rows.sizes, self.rows.axis_channels, strict=True)
-        tables = sum(size * channels for size, channels in pairs)
-        per_query = self.rows.length * score_cost + tables
+        return sum(size * channels for size, channels in pairs)
+
+    def _separable(self, score_cost):
+        per_query = self.rows.length * score_cost + self.table_products
         return self._folding() + 2 * self.num_heads * self.num_queries * per_query
+
+
+def by_axis(query_rows, num_inputs, num_heads, qk_channels):
+    """Return whether scores of queries on a grid are cheaper without forming the queries.
+
+    They are computed with queries and inputs in exchanged roles, but without values.
+
+    Args:
+        query_rows: `Rows` of the queries.
+        num_inputs: int, rows that they attend to.
+        num_heads, qk_channels: of the attention.
+    """
+    if not query_rows.axis_channels:
+        return False
+    costs = Reading(query_rows, num_inputs, num_heads, qk_channels, 0).costs
+    return costs["separable"] / 2 < costs["dense"]
 
 
 def block_length(size, item_bytes):

@@ -52,7 +52,8 @@ class Block:
     def multiply_adds(self):
         """Multiply-adds for one example, as executed."""
         reading = self.reading
-        ends = self.query_channels * (reading.qk_channels + reading.v_channels)
+        queries = 0 if reading.reads_queries_by_axis else reading.qk_channels
+        ends = self.query_channels * (queries + reading.v_channels)
         mlp = 2 * self.query_channels * self.hidden_channels
         return reading.multiply_adds + reading.num_queries * (ends + mlp)
 
@@ -63,8 +64,8 @@ def model_blocks(config, rows, queries=(1, None)):
     Args:
         config: `PerceiverConfig` or `PerceiverIOConfig`.
         rows: `Rows` of the inputs.
-        queries: tuple (number, width) of the decoder's queries, for a `PerceiverIOConfig`; a
-            width of None is that of the latents.
+        queries: the decoder's, for a `PerceiverIOConfig`: `Rows` of a grid, or a tuple (number,
+            width); a width of None is that of the latents.
 
     Returns:
         list of `Block`.
@@ -72,7 +73,7 @@ def model_blocks(config, rows, queries=(1, None)):
     if isinstance(config, PerceiverIOConfig):
         encoder = [_cross_attend(config, rows, "cross_attend")]
         encoder += _latent_transformer(config, "latent_transformer")
-        return [*encoder, _decoder(config, *queries)]
+        return [*encoder, _decoder(config, queries)]
     own_cross_attends = {"all": 1, "all_but_first_cross_attend": 2, "none": None}[config.sharing]
     blocks = []
     for index in range(config.num_cross_attends):
@@ -134,7 +135,9 @@ def _latent_transformer(config, name, share_blocks=True):
     ]
 
 
-def _decoder(config, num_queries, query_channels):
+def _decoder(config, queries):
+    query_rows = queries if isinstance(queries, Rows) else None
+    num_queries, query_channels = (queries.length, queries.channels) if query_rows else queries
     query_channels = query_channels or config.latent_channels
     qk_channels = config.decoder_qk_channels or min(query_channels, config.latent_channels)
     reading = Reading(
@@ -143,5 +146,6 @@ def _decoder(config, num_queries, query_channels):
         num_heads=config.num_decoder_heads,
         qk_channels=qk_channels,
         v_channels=config.decoder_v_channels or qk_channels,
+        query_rows=query_rows,
     )
     return Block("decoder", reading, query_channels, config.decoder_widening_factor)

@@ -81,7 +81,9 @@ def forward_elements(blocks, shared):
         if block.reading.rows is rows:
             to_come.pop(0)
         held += sum(_projected_ahead(reading) for reading in to_come)
-        moments = (_forward_attention(block), _forward_mlp(block))
+        moments = [_forward_attention(block), _forward_mlp(block)]
+        if block.reading.streams_queries:  # the blocks' results one after the other, a copy
+            moments.append(block.reading.num_queries * block.query_channels)
         peak = max(peak, held + max(moments))
     return peak
 
@@ -166,11 +168,13 @@ def _forward_attention(block):
         block = rows + scores if reading.is_streamed else max(rows, scores)
         return block + 2 * _folded(reading)
     right = reading.block_length * reading.tile_width if reading.is_streamed else 0
-    return right + reading.left_factor + scores + 2 * _folded(reading)
+    # Normalised for the bound of the scores, the same negated, normalised again, cut into tiles.
+    content = 4 * reading.block_length * reading.rows.content_channels
+    return right + content + reading.left_factor + scores + 2 * _folded(reading)
 
 
 def _forward_mlp(block):
-    return block.reading.num_queries * (block.query_channels + block.hidden_channels)
+    return block.reading.queries_at_once * (block.query_channels + block.hidden_channels)
 
 
 def _kept_by_attention(block, config):
@@ -190,7 +194,8 @@ def _kept_by_reading(block, config):
     scores = reading.scores_at_once * (1 + (1 + MASK) * bool(config.attention_dropout))
     if reading.chosen == "dense":
         return keys + values + scores + (0 if block.is_self_attend else rows)
-    return scores + (reading.left_factor if reading.chosen == "separable" else 0)
+    # Normalised rows of every folded reading: training steps do not share them, measured.
+    return scores + (reading.left_factor if reading.chosen == "separable" else rows)
 
 
 def _kept_by_mlp(block, config):

@@ -114,4 +114,4 @@ def test_a_space_for_another_kind_of_model_is_refused():
     with pytest.raises(ZooError, match="Received: BaselineConfig and no space"):
         spaces.space_of(configuration("baseline_vit_small"))
     with pytest.raises(ZooError, match="must be given a space of your own"):
-        spaces.space_of(configuration("perceiver_io_flow"))
+        spaces.space_of(configuration("perceiver_mutag_small"))

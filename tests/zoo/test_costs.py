@@ -1,5 +1,6 @@
 """The predictions of `perceiver-zoo info` against what built models do."""
 
+import dataclasses
 import json
 import math
 import os
@@ -8,13 +9,15 @@ import re
 import subprocess
 import sys
 
+import keras
 import pytest
 import tensorflow as tf
 
 import zoo
+from perceiver_tf.models.costs import model_blocks
 from zoo.cli import main
 from zoo.configs import MODELS as ALL_MODELS
-from zoo.costs import costs, has_costs, num_weights
+from zoo.costs import costs, has_costs, num_weights, rows_of
 from zoo.images.configs import IMAGE_MODELS
 from zoo.point_clouds.configs import POINT_CLOUD_MODELS
 from zoo.recipes.named import RECIPES
@@ -44,20 +47,24 @@ config = zoo.configuration(name, **ast.literal_eval(overrides))
 keras.utils.set_random_seed(0)
 model = zoo.build_model(config)
 random, batch_size = np.random.default_rng(0), int(batch_size)
+length = getattr(config, "example_length", getattr(config, "num_points", 1))  # or one window
+
+def example(tensor):
+    shape = (batch_size, *(size or length for size in tensor.shape[1:]))
+    if tensor.dtype == "bool":
+        return np.ones(shape, bool)
+    if "int" in tensor.dtype:
+        return random.integers(6, 262, shape)
+    return random.normal(size=shape).astype("float32")
+
+inputs = keras.tree.map_structure(example, model.input)
 if hasattr(config, "num_classes"):
     labels = np.arange(batch_size) % config.num_classes
     targets = np.eye(config.num_classes, dtype="float32")[labels]
-if hasattr(config, "image_shape"):
-    inputs = random.normal(size=(batch_size, *config.image_shape)).astype("float32")
-elif hasattr(config, "num_points"):
-    inputs = {
-        "points": random.uniform(-1, 1, (batch_size, config.num_points, 3)).astype("float32"),
-        "mask": np.ones((batch_size, config.num_points), bool),
-    }
+elif isinstance(inputs, dict):
+    targets = inputs["token_ids"]
 else:
-    token_ids = random.integers(6, 262, (batch_size, config.example_length))
-    inputs = {"token_ids": token_ids, "mask": np.ones_like(token_ids, bool)}
-    targets = targets if hasattr(config, "num_classes") else token_ids
+    targets = example(model.output)
 if mode == "forward":
     model.compile(jit_compile=False)
     step, batch = model.predict_on_batch, (inputs,)
@@ -134,6 +141,10 @@ def assert_predicted(name, batch_size, mode, overrides, num_steps=1):
         ("perceiver_io_language_tiny", 32, {}),
         ("perceiver_sst2_small", 32, {}),
         ("perceiver_modelnet10_small", 32, {}),
+        ("perceiver_spoken_digits_mel", 128, {}),
+        ("perceiver_spoken_digits_raw", 64, {}),
+        ("perceiver_actions_small", 64, {}),
+        ("perceiver_io_flow_tiny", 32, {}),
         ("baseline_botnet_small", 64, {}),
         ("baseline_botnet_small", 64, {"num_attention_stages": 0, "recipe": "digits"}),
         ("baseline_botnet_small", 16, {"num_attention_stages": 2, "attention_dropout": 0.1}),
@@ -163,6 +174,9 @@ def test_memory_of_weights_is_predicted(recipe):
         ("perceiver_io_imagenet_learned", "forward"),
         ("perceiver_io_imagenet_conv", "forward"),
         ("perceiver_io_imagenet_conv", "training"),
+        ("perceiver_audioset_video", "forward"),
+        ("perceiver_audioset_raw", "training"),
+        ("perceiver_io_flow", "forward"),
         ("botnet_50", "forward"),
         ("botnet_50", "training"),
     ],
@@ -207,17 +221,28 @@ def products_of(op):
         ("perceiver_io_imagenet_learned", "auto", {"image_shape": (20, 9, 3), "num_blocks": 1}),
         ("perceiver_modelnet10_small", "dense", {"num_points": 33}),
         ("perceiver_modelnet10_small", "auto", {"num_points": 200, "num_frequency_bands": 24}),
+        ("perceiver_spoken_digits_mel", "auto", {}),
+        ("perceiver_spoken_digits_mel", "dense", {"mel_patch": (2, 8), "max_resolution": (24, 5)}),
+        ("perceiver_spoken_digits_raw", "auto", {}),
+        ("perceiver_audioset_mel", "auto", {"num_samples": 12288, "num_latents": 64}),
+        ("perceiver_depth_actions_small", "auto", {}),
+        ("perceiver_actions_small", "separable", {"patch": (1, 1, 1), "num_frames": 4}),
+        ("perceiver_io_flow_tiny", "auto", {}),
+        ("perceiver_io_flow", "auto", {"frame_shape": (24, 32), "num_latents": 256}),
+        ("perceiver_io_flow", "auto", {"frame_shape": (16, 20), "num_decoder_heads": 2}),
     ],
     ids=lambda value: None if isinstance(value, dict) else value,
 )
 def test_multiply_adds_are_those_of_the_graph(name, implementation, overrides):
     config = zoo.configuration(name, cross_attention_implementation=implementation, **overrides)
     model, batch_size = zoo.build_model(config), 2
-    if name in IMAGE_MODELS:
-        takes = tf.TensorSpec((batch_size, *config.image_shape))
-    else:
-        points = (batch_size, config.num_points)
-        takes = {"points": tf.TensorSpec((*points, 3)), "mask": tf.TensorSpec(points, tf.bool)}
+    length = getattr(config, "num_points", 1)  # or one window
+
+    def spec(tensor):
+        shape = (batch_size, *(size or length for size in tensor.shape[1:]))
+        return tf.TensorSpec(shape, tensor.dtype)
+
+    takes = keras.tree.map_structure(spec, model.input)
     traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(takes)
     counted = sum(map(products_of, traced.graph.get_operations())) / batch_size
     assert costs(config, batch_size).multiply_adds == pytest.approx(counted, rel=0.02)
@@ -347,7 +372,7 @@ def test_info_prints_costs(capsys):
     printed = re.sub(r"\s+", " ", capsys.readouterr().out)
     memory = costs(MODELS["perceiver_imagenet"], 2).memory
     for text in (
-        "predicted costs, batch of 2, float32",
+        "predicted costs, batch of 2 examples, float32",
         "multiply-adds per example 207 billion",
         "all attention dense 353 billion",
         "cross_attend_0 separable, cross_attend_1 separable",
@@ -357,6 +382,27 @@ def test_info_prints_costs(capsys):
         "optimiser's state 342.7 MiB",
     ):
         assert text in printed
+
+
+def test_info_prints_costs_of_a_window(capsys):
+    assert main(["info", "perceiver_audioset_video"]) == 0
+    printed = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "predicted costs, batch of 1 window, float32" in printed
+    assert "multiply-adds per window 30.09 billion" in printed
+
+
+def test_queries_on_a_grid_go_through_in_blocks_of_its_first_axis():
+    def decoder(**overrides):
+        config = zoo.configuration("perceiver_io_flow", **overrides)
+        rows = rows_of(config)
+        return model_blocks(config.architecture, rows, rows)[-1].reading
+
+    whole, small = decoder(), decoder(frame_shape=(24, 32), num_latents=256)
+    assert whole.reads_queries_by_axis and small.reads_queries_by_axis
+    assert whole.query_sizes == (16, 496)  # 2,048 latents, 64 MiB of scores
+    assert not whole.is_streamed and whole.streams_queries
+    assert small.query_sizes == (24, 32) and not small.streams_queries
+    assert not dataclasses.replace(whole, implementation="dense").reads_queries_by_axis
 
 
 def test_info_writes_costs_as_json(capsys):

@@ -92,7 +92,8 @@ def info_command(args: argparse.Namespace) -> None:
     out.print(_two_columns(architecture, dataclasses.asdict(config.architecture)))
     out.print(_two_columns(f"recipe {config.recipe}", dataclasses.asdict(recipe)))
     if model_costs:
-        out.print(_costs_table(model_costs, args.batch_size, args.training))
+        of_what = "window" if hasattr(config, "num_windows") else "example"
+        out.print(_costs_table(model_costs, args.batch_size, args.training, of_what))
     else:
         out.print(PREDICTED)
     report = {"name": args.name, **dataclasses.asdict(config)}
@@ -102,12 +103,12 @@ def info_command(args: argparse.Namespace) -> None:
     write_json(args.json, report)
 
 
-def _costs_table(model_costs: Costs, batch_size: int, training: bool) -> Table:
-    """Returns multiply-adds and memory as they are printed."""
+def _costs_table(model_costs: Costs, batch_size: int, training: bool, of_what: str) -> Table:
+    """Returns multiply-adds and memory, of examples or of windows, as they are printed."""
     ran = ", ".join(f"{name} {form}" for name, form in model_costs.implementations.items())
     memory = model_costs.memory
     rows = {
-        "multiply-adds per example": f"{_in_words(model_costs.multiply_adds)}, as executed",
+        f"multiply-adds per {of_what}": f"{_in_words(model_costs.multiply_adds)}, as executed",
         "all attention dense": _in_words(model_costs.dense_multiply_adds),
         "implementations": ran or "each attention dense",
         "forward pass": f"{_mebibytes(memory.forward)} above the weights, at its peak",
@@ -119,7 +120,8 @@ def _costs_table(model_costs: Costs, batch_size: int, training: bool) -> Table:
             "gradients": _mebibytes(memory.gradients),
             "optimiser's state": _mebibytes(model_costs.optimizer_state),
         }
-    return _two_columns(f"predicted costs, batch of {batch_size}, float32", rows)
+    unit = of_what if batch_size == 1 else f"{of_what}s"
+    return _two_columns(f"predicted costs, batch of {batch_size} {unit}, float32", rows)
 
 
 def _costs_report(model_costs: Costs, batch_size: int, training: bool) -> dict[str, Any]:

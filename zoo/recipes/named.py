@@ -165,10 +165,10 @@ RECIPES = {
         "released: its data, here FlyingChairs; chosen here: no decay, no clipping",
     ),
     "optical_flow_tiny": Recipe(
-        epochs=32,
+        epochs=64,
         batch_size=16,
-        optimizer="adamw",
-        learning_rate=1.5e-3,
+        optimizer="muon",
+        learning_rate=4e-3,
         schedule="cosine",
         warmup_share=0.04,
         weight_decay=0.01,
