@@ -6,7 +6,7 @@ from zoo.errors import ZooError
 
 _FIELDS = {
     "parameters": "parameters",
-    "multiply_adds": "multiply-adds for one example",
+    "multiply_adds": "multiply-adds for one example or window",
     "training_bytes": "bytes of memory for a training step",
 }
 
@@ -17,7 +17,8 @@ class ModelCosts:
 
     Attributes:
         parameters: int, trainable parameters.
-        multiply_adds: int, of a forward pass for one example, as executed.
+        multiply_adds: int, of a forward pass for one example (of sounds and videos: one window),
+            as executed.
         training_bytes: int, peak memory of a training step with the recipe's batch, without the
             runtime itself: weights, the optimiser's state, gradients, activations.
     """

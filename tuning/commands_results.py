@@ -108,7 +108,10 @@ def _add_folder(parser):
 def _add_bounds(parser):
     parser.add_argument("--max-parameters", type=float, metavar="N", help="trainable parameters")
     parser.add_argument(
-        "--max-multiply-adds", type=float, metavar="N", help="of a forward pass for one example"
+        "--max-multiply-adds",
+        type=float,
+        metavar="N",
+        help="of a forward pass for one example (sounds, videos: one window)",
     )
 
 

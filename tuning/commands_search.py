@@ -112,7 +112,10 @@ def _add_budget_options(parser):
     group = parser.add_argument_group("budget; no trial is begun that would exceed it")
     group.add_argument("--max-parameters", type=float, metavar="N", help="trainable parameters")
     group.add_argument(
-        "--max-multiply-adds", type=float, metavar="N", help="of a forward pass for one example"
+        "--max-multiply-adds",
+        type=float,
+        metavar="N",
+        help="of a forward pass for one example (sounds, videos: one window)",
     )
     group.add_argument(
         "--max-memory", type=float, metavar="MIB", help="predicted peak of a training step"

@@ -11,11 +11,11 @@ from zoo.recipes.augmentation import Augmentation
 _STRENGTHS = (0.0, 0.5, 1.0, 1.5)
 
 
-def recipe_settings(hp, recipe):
+def recipe_settings(hp, recipe, has_labels=True):
     """Returns how to train: optimiser, rate and its schedule, decay, batch, smoothing.
 
     Where the recipe's optimiser is gradient descent, the only one drawn is that: its rates and
-    decays are of another scale than those of all others.
+    decays are of another scale than those of all others. Labels are smoothed where there are any.
     """
     is_descent = recipe.optimizer == "sgd"
     optimizers = () if is_descent else ("adamw", "lamb", "muon")
@@ -30,10 +30,11 @@ def recipe_settings(hp, recipe):
         "warmup_share": choice(hp, "warmup_share", (0.0, 0.02, 0.05, 0.1), recipe.warmup_share),
         "weight_decay": choice(hp, "weight_decay", decays, recipe.weight_decay),
         "batch_size": scaled(hp, "batch_size", recipe.batch_size, (0.5, 1, 2)),
-        "label_smoothing": choice(
+    }
+    if has_labels:
+        settings["label_smoothing"] = choice(
             hp, "label_smoothing", (0.0, 0.05, 0.1), recipe.label_smoothing
-        ),
-    }  # fmt: skip
+        )
     if schedule == "flat_cosine" and not recipe.constant_fraction:
         settings["constant_fraction"] = 0.5
     return settings

@@ -9,7 +9,7 @@ from tuning.trials import SearchFolder, pareto_front, ranked
 from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
 
-COSTS = {"multiply_adds": "multiply-adds for one example", "parameters": "parameters"}
+COSTS = {"multiply_adds": "multiply-adds for one example or window", "parameters": "parameters"}
 _MOST_AXES = 12
 _BEST_COLOR, _OTHER_COLOR, _FRONT_COLOR = "#c1272d", "#4c72b0", "#c1272d"
 

@@ -60,7 +60,7 @@ def point_clouds(hp, config, recipe) -> Proposal:
 
 
 def recordings(hp, config, recipe) -> Proposal:
-    """The original Perceiver as a classifier or tagger of sounds, or of videos (section 4.2)."""
+    """The original Perceiver on sounds, or on videos (arXiv:2103.03206, section 4.2)."""
     overrides = _encoder(hp, config) | _iterations(hp, config.architecture)
     overrides |= _bands(hp, config)
     overrides["patch_widening_factor"] = choice(
@@ -75,7 +75,7 @@ def optical_flow(hp, config, recipe) -> Proposal:
     overrides["content_channels"] = scaled(
         hp, "content_channels", config.content_channels, (0.5, 1, 1.5, 2), 8
     )
-    return Proposal(overrides, recipe_settings(hp, recipe))
+    return Proposal(overrides, recipe_settings(hp, recipe, has_labels=False))
 
 
 def perceiver_io(hp, config, recipe) -> Proposal:

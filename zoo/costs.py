@@ -49,7 +49,8 @@ class Costs:
 
     Attributes:
         parameters: int, trained weights.
-        multiply_adds: int, of a forward pass for one example, as executed.
+        multiply_adds: int, of a forward pass for one example, as executed; of sounds and videos
+            for one window, of which a recording may have several.
         dense_multiply_adds: int, the same with every attention computed densely.
         implementations: dict from the name of a cross-attend (or decoder) to what runs there.
         memory: `Memory` of a batch.
@@ -169,9 +170,15 @@ def _surroundings(config, batch_size):
 
 def _memory(config, recipe, around, blocks, batch_size, views):
     shared = memory.shared_elements(blocks[0])
-    content = around.content if blocks[0].reading.chosen == "separable" else 0
-    held = around.held + content
-    forward = max(held + memory.forward_elements(blocks, shared), around.forward)
+    if blocks[0].reading.chosen == "separable":
+        content, forming_rows = around.content, 0
+    else:
+        content, forming_rows = 0, around.content + 2 * around.rows.length * around.rows.channels
+    forward = max(
+        around.held + content + memory.forward_elements(blocks, shared),
+        around.held + forming_rows if around.content else 0,
+        around.forward,
+    )
     training = memory.Training(
         blocks=blocks,
         config=architecture_of(config),

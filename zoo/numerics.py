@@ -18,8 +18,8 @@ def architecture_of(config):
     learned positions adds its query to what it reads.
 
     Args:
-        config: configuration of a named model. Those without `numerics` are of models that were
-            never published: they compute as DeepMind's code does.
+        config: configuration of a named model. Those without `numerics` are of models without
+            published weights: they compute as DeepMind's code does.
 
     Returns:
         `config.architecture`, with some fields replaced.

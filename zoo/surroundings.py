@@ -54,7 +54,7 @@ def around_patches(config, grid, num_inputs):
     channels, content = architecture.latent_channels, rows.length * patch
     hidden = patch * config.patch_widening_factor
     mlp_weights = (patch + 1) * hidden + (hidden + 1) * patch if hidden else 0
-    gelu, in_rows = GELU_KEPT["tanh"] * rows.length * hidden, rows.length * rows.channels
+    gelu = GELU_KEPT["tanh"] * rows.length * hidden
     return Surroundings(
         rows=rows,
         queries=(1, None),
@@ -64,7 +64,7 @@ def around_patches(config, grid, num_inputs):
         + mlp_weights,
         held=num_inputs,
         content=content,
-        forward=num_inputs + content + max(content + rows.length * hidden, 2 * in_rows),
+        forward=num_inputs + 2 * content + rows.length * hidden,
         kept=num_inputs + (content + gelu if hidden else 0),
         rows_have_gradients=hidden > 0,
     )

@@ -59,8 +59,8 @@ class Reading:
         v_channels: int, width of the values.
         implementation: "auto", "dense", "folded" or "separable".
         streams: bool, whether the rows may be read in blocks.
-        query_rows: `Rows` of queries on a grid, as a decoder's, which may go through in blocks of
-            the first axis, and be read without being formed; None: they are none.
+        query_rows: `Rows` of a decoder's queries, which may go through in blocks of their first
+            axis and, on a grid, be read without being formed; None for latents.
     """
 
     rows: Rows
@@ -125,7 +125,8 @@ class Reading:
         # Keys and values are formed from blocks of the first axis.
         cut = 0 if self.chosen == "dense" else sizes.index(max(sizes))
         index_bytes = 4 * self.num_heads * self.queries_at_once * self.rows.length // sizes[cut]
-        length = block_length(sizes[cut], index_bytes) if self.streams else sizes[cut]
+        streams = self.streams and not self.decodes
+        length = block_length(sizes[cut], index_bytes) if streams else sizes[cut]
         return (*sizes[:cut], length, *sizes[cut + 1 :])
 
     @property
@@ -150,26 +151,34 @@ class Reading:
         return math.ceil(self.num_heads * self.num_queries * num_tiles * self.tile_width)
 
     @property
+    def decodes(self):
+        """Whether keys and values are formed once, and the queries go through in blocks.
+
+        That is so for queries of a decoder, but for rows that are formed in blocks themselves.
+        """
+        if self.query_rows is None or self.chosen != "dense":
+            return False
+        return 4 * self.scores <= BLOCK_BYTES or self.num_queries > self.rows.length
+
+    @property
     def reads_queries_by_axis(self):
         """Whether scores are computed without forming the queries."""
-        if self.query_rows is None or self.chosen != "dense" or self.implementation == "dense":
+        if not self.decodes or self.implementation == "dense":
             return False
         return by_axis(self.query_rows, self.rows.length, self.num_heads, self.qk_channels)
 
     @property
     def query_sizes(self):
-        """Tuple of ints, the grid of the queries that are decoded at once."""
-        if self.query_rows is None:
-            return (self.num_queries,)
+        """Tuple of ints, the grid of the queries that are computed at once."""
+        if not (self.decodes and self.streams):
+            return (self.num_queries,) if self.query_rows is None else self.query_rows.sizes
         size, *others = self.query_rows.sizes
-        if not self.streams:
-            return self.query_rows.sizes
         index_bytes = 4 * self.num_heads * self.rows.length * math.prod(others)
         return (block_length(size, index_bytes), *others)
 
     @property
     def queries_at_once(self):
-        """How many queries are decoded at once."""
+        """How many queries are computed at once."""
         return math.prod(self.query_sizes)
 
     @property
@@ -193,12 +202,14 @@ class Reading:
             implementation="separable",
             streams=False,
         )
-        num_blocks = self.num_queries / self.queries_at_once
+        num_blocks = math.ceil(self.query_rows.sizes[0] / self.query_sizes[0])
         folding = num_inputs * self.query_rows.channels * self.qk_channels
-        tables = block.table_products + self.queries_at_once * block.tile_width
+        first = self.query_rows.sizes[0] * self.query_rows.axis_channels[0]
+        others = block._table_products() - self.query_sizes[0] * self.query_rows.axis_channels[0]
+        per_input = first + num_blocks * others + self.num_queries * block.tile_width
         projected = num_inputs * self.rows.channels * (self.qk_channels + self.v_channels)
         sums = self.num_queries * num_inputs * self.v_channels
-        return round(projected + num_blocks * (folding + heads * num_inputs * tables) + sums)
+        return projected + num_blocks * folding + heads * num_inputs * per_input + sums
 
     def _folding(self):
         return self.num_queries * self.rows.channels * (self.qk_channels + self.v_channels)
@@ -207,14 +218,13 @@ class Reading:
         products = 2 * self.num_heads * self.num_queries * self.rows.length * self.rows.channels
         return self._folding() + products
 
-    @property
-    def table_products(self):
+    def _table_products(self):
         """Multiply-adds of one folded query with the position tables of all axes."""
         pairs = zip(self.rows.sizes, self.rows.axis_channels, strict=True)
         return sum(size * channels for size, channels in pairs)
 
     def _separable(self, score_cost):
-        per_query = self.rows.length * score_cost + self.table_products
+        per_query = self.rows.length * score_cost + self._table_products()
         return self._folding() + 2 * self.num_heads * self.num_queries * per_query
 
 

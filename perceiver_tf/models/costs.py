@@ -136,16 +136,17 @@ def _latent_transformer(config, name, share_blocks=True):
 
 
 def _decoder(config, queries):
-    query_rows = queries if isinstance(queries, Rows) else None
-    num_queries, query_channels = (queries.length, queries.channels) if query_rows else queries
-    query_channels = query_channels or config.latent_channels
+    if not isinstance(queries, Rows):
+        num_queries, query_channels = queries
+        queries = Rows((num_queries,), query_channels or config.latent_channels)
+    query_channels = queries.channels
     qk_channels = config.decoder_qk_channels or min(query_channels, config.latent_channels)
     reading = Reading(
         rows=Rows((config.num_latents,), config.latent_channels),
-        num_queries=num_queries,
+        num_queries=queries.length,
         num_heads=config.num_decoder_heads,
         qk_channels=qk_channels,
         v_channels=config.decoder_v_channels or qk_channels,
-        query_rows=query_rows,
+        query_rows=queries,
     )
     return Block("decoder", reading, query_channels, config.decoder_widening_factor)

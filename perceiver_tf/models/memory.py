@@ -113,10 +113,9 @@ def training_bytes(training, batch_size):
     Returns:
         (peak, kept).
     """
-    config, blocks = training.config, training.blocks
-    if config.attention_dropout:
-        blocks = [_whole(block) for block in blocks]
-    kept = [(_kept_by_attention(b, config), _kept_by_mlp(b, config)) for b in blocks]
+    config = training.config
+    blocks = [_without_blocks(block, config) for block in training.blocks]
+    kept = [_kept(block, config) for block in blocks]
     held = training.shared + sum(map(sum, kept))
     kept_bytes = FLOAT_BYTES * batch_size * held
     uses_to_come = Counter(block.name for block in blocks)
@@ -124,10 +123,10 @@ def training_bytes(training, batch_size):
     gradients, peak = training.num_other_weights, 0
     for block, (of_attention, of_mlp) in zip(reversed(blocks), reversed(kept), strict=True):
         uses_to_come[block.name] -= 1
-        reading = _backward_attention(block, training)
+        by_attention, by_mlp = _backward(block, training)
         for freed, weights, working in (
-            (of_mlp, block.num_mlp_weights, _backward_mlp(block)),
-            (of_attention, block.num_attention_weights, reading),
+            (of_mlp, block.num_mlp_weights, by_mlp),
+            (of_attention, block.num_attention_weights, by_attention),
         ):
             gradients += weights
             peak = max(peak, FLOAT_BYTES * (batch_size * (held + working) + gradients))
@@ -139,9 +138,42 @@ def training_bytes(training, batch_size):
     return peak, kept_bytes
 
 
-def _whole(block):
-    """Attention dropout keeps its draws, so nothing is read in blocks then."""
+def _without_blocks(block, config):
+    """Dropout keeps its draws: nothing is read in blocks under that of the attention.
+
+    A decoder's queries go through at once under any.
+    """
+    drops = config.attention_dropout or (block.reading.decodes and config.dropout)
+    if not drops:
+        return block
     return dataclasses.replace(block, reading=dataclasses.replace(block.reading, streams=False))
+
+
+def _of_one_block(block):
+    """Return a decoder of as many queries as are decoded at once."""
+    reading = block.reading
+    few = dataclasses.replace(reading.query_rows, sizes=reading.query_sizes)
+    reading = dataclasses.replace(reading, num_queries=few.length, query_rows=few, streams=False)
+    return dataclasses.replace(block, reading=reading)
+
+
+def _kept(block, config):
+    """Return what attention and MLP keep; of queries in blocks the backward pass makes it again."""
+    if block.reading.streams_queries:
+        keys, values, _ = _keys_values_rows(block.reading)
+        return keys + values, 0
+    return _kept_by_attention(block, config), _kept_by_mlp(block, config)
+
+
+def _backward(block, training):
+    """Return the largest moments of attention and MLP beside all that was kept."""
+    if block.reading.streams_queries:
+        once = _of_one_block(block)
+        results = block.reading.num_queries * block.query_channels
+        again = sum(_kept(once, training.config))
+        working = max(_backward_attention(once, training), _backward_mlp(once))
+        return results + again + working, results
+    return _backward_attention(block, training), _backward_mlp(block)
 
 
 def _projected_ahead(reading):

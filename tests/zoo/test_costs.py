@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from perceiver_tf.layers import reading
 from perceiver_tf.models.costs import model_blocks
 from zoo.cli import main
 from zoo.configs import MODELS as ALL_MODELS
@@ -398,11 +399,42 @@ def test_queries_on_a_grid_go_through_in_blocks_of_its_first_axis():
         return model_blocks(config.architecture, rows, rows)[-1].reading
 
     whole, small = decoder(), decoder(frame_shape=(24, 32), num_latents=256)
-    assert whole.reads_queries_by_axis and small.reads_queries_by_axis
+    assert whole.decodes and whole.reads_queries_by_axis and small.reads_queries_by_axis
     assert whole.query_sizes == (16, 496)  # 2,048 latents, 64 MiB of scores
     assert not whole.is_streamed and whole.streams_queries
     assert small.query_sizes == (24, 32) and not small.streams_queries
     assert not dataclasses.replace(whole, implementation="dense").reads_queries_by_axis
+    # No more queries than latents: these are read in blocks, as `CrossAttend` does.
+    many = decoder(num_latents=8192, num_decoder_heads=2, frame_shape=(64, 96))
+    assert many.is_streamed and not (many.decodes or many.streams_queries)
+    # One row of queries has more scores than a block: the latents are whole all the same.
+    long = decoder(num_latents=8192, num_decoder_heads=8)
+    assert long.query_sizes == (1, 496) and not long.is_streamed
+
+
+def test_multiply_adds_of_queries_in_blocks_are_those_of_the_graph(monkeypatch):
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 2**20)
+    settings = {"frame_shape": (24, 32), "num_latents": 256, "num_decoder_heads": 2}
+    config = zoo.configuration("perceiver_io_flow", **settings, num_self_attends_per_block=1)
+    decoder = model_blocks(config.architecture, rows_of(config), rows_of(config))[-1].reading
+    assert decoder.reads_queries_by_axis and decoder.query_sizes == (16, 32)  # then 8 more
+    model = zoo.build_model(config)
+    takes = tf.TensorSpec((1, 2, 24, 32, 3))
+    traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(takes)
+    counted = sum(map(products_of, traced.graph.get_operations()))
+    assert costs(config).multiply_adds == pytest.approx(counted, rel=0.01)
+    at_once = dataclasses.replace(decoder, streams=False).multiply_adds
+    assert decoder.multiply_adds - at_once > 0.02 * counted  # what every block folds anew
+
+
+def test_memory_of_queries_in_blocks_is_more_under_dropout():
+    whole, dropping = (
+        costs(zoo.configuration("perceiver_io_flow", dropout=dropout)).memory
+        for dropout in (0.0, 0.1)
+    )
+    scores = 4 * 368 * 496 * 2048
+    assert whole.forward == dropping.forward
+    assert dropping.training - whole.training > 2 * scores
 
 
 def test_info_writes_costs_as_json(capsys):
@@ -413,6 +445,7 @@ def test_info_writes_costs_as_json(capsys):
     assert report["dense_multiply_adds"] == expected.dense_multiply_adds
     assert report["forward_bytes"] == expected.memory.forward
     assert report["batch_size"] == 1 and "training_bytes" not in report
+    assert report["of"] == "example"
     assert main(["info", "perceiver_digits_tiny", "--training", "--json", "-"]) == 0
     report = json.loads(capsys.readouterr().out)["costs"]
     assert report["training_bytes"] == expected.memory.training

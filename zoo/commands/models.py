@@ -48,7 +48,7 @@ def add_info(commands: argparse._SubParsersAction) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="examples that the memory is predicted for (default: 1)",
+        help="examples (sounds, videos: windows) that the memory is predicted for (default: 1)",
     )
     parser.add_argument(
         "--training", action="store_true", help="also predict the memory of a training step"
@@ -99,7 +99,8 @@ def info_command(args: argparse.Namespace) -> None:
     report = {"name": args.name, **dataclasses.asdict(config)}
     report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
     if model_costs:
-        report["costs"] = _costs_report(model_costs, args.batch_size, args.training)
+        report["costs"] = {"of": of_what}
+        report["costs"] |= _costs_report(model_costs, args.batch_size, args.training)
     write_json(args.json, report)
 
 

@@ -13,7 +13,7 @@ _LEARNED_CHANNELS = 256  # of content and of positions, before and after their p
 _STEM_CHANNELS, _STEM_KERNEL = 64, 7
 
 
-def around_images(config, batch_size):
+def around_images(config, batch_size) -> Surroundings:
     """Returns the adapter of images and the classifier's head."""
     architecture, pixels = config.architecture, math.prod(config.image_shape)
     is_decoded = isinstance(architecture, PerceiverIOConfig)

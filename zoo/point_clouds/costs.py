@@ -8,7 +8,7 @@ from zoo.point_clouds.configs import NUM_AXES
 from zoo.surroundings import Surroundings
 
 
-def around_points(config):
+def around_points(config) -> Surroundings:
     """Returns the points, which have no trained adapter, and the classifier's head."""
     channels, inputs = config.architecture.latent_channels, NUM_AXES * config.num_points
     return Surroundings(

@@ -8,7 +8,7 @@ from zoo.surroundings import Surroundings
 from zoo.text.configs import MaskedLanguageConfig
 
 
-def around_text(config):
+def around_text(config) -> Surroundings:
     """Returns the embedding of tokens and the head: a classifier's, or the table once more."""
     architecture, length, width = config.architecture, config.example_length, config.token_channels
     is_masked = isinstance(config, MaskedLanguageConfig)
