@@ -170,19 +170,11 @@ def _surroundings(config, batch_size):
 
 def _memory(config, recipe, around, blocks, batch_size, views):
     shared = memory.shared_elements(blocks[0])
-    if blocks[0].reading.chosen == "separable":
-        content, forming_rows = around.content, 0
-    else:
-        content, forming_rows = 0, around.content + 2 * around.rows.length * around.rows.channels
-    forward = max(
-        around.held + content + memory.forward_elements(blocks, shared),
-        around.held + forming_rows if around.content else 0,
-        around.forward,
-    )
+    forward = max(around.held + memory.forward_elements(blocks, shared), around.forward)
     training = memory.Training(
         blocks=blocks,
         config=architecture_of(config),
-        shared=shared + content + around.kept,
+        shared=shared + around.kept,
         num_other_weights=around.num_weights,
         rows_have_gradients=around.rows_have_gradients,
         gradients_meet=recipe.clip_global_norm is not None,

@@ -18,9 +18,8 @@ class Surroundings:
         queries: the decoder's queries, see `model_blocks`.
         multiply_adds: int, of the adapter and of the head.
         num_weights: int, trained weights outside of the blocks.
-        held: int, numbers of the model's inputs, held through the forward pass.
-        content: int, what the adapter makes of them, held where inputs are read by axis; rows
-            that are formed hold it themselves.
+        held: int, numbers of the model's inputs, and of what the adapter makes of them, held
+            through the forward pass.
         forward: int, peak of the adapter or of the head by itself.
         kept: int, what the two keep for the backward pass, inputs included.
         rows_have_gradients: bool, whether rows are made from trained weights.
@@ -31,7 +30,6 @@ class Surroundings:
     multiply_adds: int
     num_weights: int
     held: int
-    content: int
     forward: int
     kept: int
     rows_have_gradients: bool
@@ -62,9 +60,8 @@ def around_patches(config, grid, num_inputs):
         num_weights=architecture.num_latents * channels
         + (channels + 1) * config.num_classes
         + mlp_weights,
-        held=num_inputs,
-        content=content,
+        held=num_inputs + content,
         forward=num_inputs + 2 * content + rows.length * hidden,
-        kept=num_inputs + (content + gelu if hidden else 0),
+        kept=num_inputs + content + (content + gelu if hidden else 0),
         rows_have_gradients=hidden > 0,
     )

@@ -236,8 +236,8 @@ def _kept_by_mlp(block, config):
 
 
 def _backward_mlp(block):
-    """Gradient of the residual, and of the gelu in three pieces."""
-    return block.reading.num_queries * (block.query_channels + 3 * block.hidden_channels)
+    """Gradient of the residual, and of the gelu: three pieces, when its result is not needed."""
+    return block.reading.num_queries * (block.query_channels + 2 * block.hidden_channels)
 
 
 def _backward_attention(block, training):

@@ -145,6 +145,7 @@ def assert_predicted(name, batch_size, mode, overrides, num_steps=1):
         ("perceiver_spoken_digits_mel", 128, {}),
         ("perceiver_spoken_digits_raw", 64, {}),
         ("perceiver_actions_small", 64, {}),
+        ("perceiver_depth_actions_small", 64, {}),
         ("perceiver_io_flow_tiny", 32, {}),
         ("baseline_botnet_small", 64, {}),
         ("baseline_botnet_small", 64, {"num_attention_stages": 0, "recipe": "digits"}),

@@ -29,7 +29,6 @@ def around_images(config, batch_size) -> Surroundings:
         + (channels + 1) * config.num_classes
         + adapter_weights,
         held=pixels,
-        content=0,
         forward=2 * stem,
         kept=pixels + 3 * stem,
         rows_have_gradients=config.positions != "fourier",

@@ -25,7 +25,6 @@ def around_flow(config) -> Surroundings:
         + (patch + 1) * content
         + (rows.channels + 1) * _FLOW,
         held=inputs + pixels * content,  # the decoder needs them once more
-        content=0,
         forward=inputs + 2 * pixels * patch,
         kept=inputs + pixels * (patch + content + rows.channels),
         rows_have_gradients=True,

@@ -18,7 +18,6 @@ def around_points(config) -> Surroundings:
         num_weights=config.architecture.num_latents * channels
         + (channels + 1) * config.num_classes,
         held=inputs,
-        content=0,
         forward=0,
         kept=inputs,
         rows_have_gradients=False,

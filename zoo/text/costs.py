@@ -34,7 +34,6 @@ def around_text(config) -> Surroundings:
         + positions
         + head_weights,
         held=rows,
-        content=0,
         forward=max(logits + (rows if is_masked else 0), gathered + 2 * rows if gathered else 0),
         kept=rows + 2 * logits + 3 * gathered,
         rows_have_gradients=True,
