@@ -1,6 +1,6 @@
 """What a method without learning reaches on the held-out pairs of an optical-flow model.
 
-    pip install scikit-image
+    pip install -e ".[benchmark]"
     python benchmarks/classical_optical_flow.py --data flyingchairs12 [--downscales 16 8 4]
 
 For each scale, the mean end-point error, in pixels of that scale, of predicting zero and of TV-L1
@@ -17,6 +17,7 @@ from rich.progress import track
 from rich.table import Table
 from skimage.registration import optical_flow_tvl1
 
+from zoo.errors import ZooError
 from zoo.optical_flow.configs import FLOW_MODELS
 from zoo.optical_flow.pairs import open_pairs
 from zoo.optical_flow.pipeline import flow_pipeline
@@ -57,6 +58,10 @@ def main():
     parser.add_argument("--data", required=True, help="a folder of pairs, as of `perceiver-zoo`")
     parser.add_argument("--downscales", type=int, nargs="+", default=[16, 8, 4])
     args = parser.parse_args()
+    try:
+        open_pairs(args.data)
+    except ZooError as error:
+        parser.error(str(error))
 
     table = Table(title="end-point error in pixels of the scale")
     for column in ("downscale", "examples", "predicting zero", "TV-L1", "ratio"):

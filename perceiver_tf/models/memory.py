@@ -236,7 +236,7 @@ def _kept_by_mlp(block, config):
 
 
 def _backward_mlp(block):
-    """Gradient of the residual, and of the gelu: three pieces, when its result is not needed."""
+    """Gradient of the residual, and three pieces of the gelu's, whose result is free by then."""
     return block.reading.num_queries * (block.query_channels + 2 * block.hidden_channels)
 
 

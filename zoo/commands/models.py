@@ -99,8 +99,8 @@ def info_command(args: argparse.Namespace) -> None:
     report = {"name": args.name, **dataclasses.asdict(config)}
     report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
     if model_costs:
-        report["costs"] = {"of": of_what}
-        report["costs"] |= _costs_report(model_costs, args.batch_size, args.training)
+        described = _costs_report(model_costs, args.batch_size, args.training)
+        report["costs"] = {"of": of_what, **described}
     write_json(args.json, report)
 
 
