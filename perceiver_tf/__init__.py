@@ -14,6 +14,7 @@ _MODULE_OF = {
     "ClipDecoder": "perceiver_tf.layers.clip_decoder",
     "ClipInputs": "perceiver_tf.layers.clip_inputs",
     "ConvStemInputs": "perceiver_tf.layers.inputs",
+    "CostVolume": "perceiver_tf.layers.cost_volume",
     "CrossAttend": "perceiver_tf.layers.cross_attend",
     "CrossAttention": "perceiver_tf.layers.cross_attention",
     "EntityInputs": "perceiver_tf.layers.entity_inputs",

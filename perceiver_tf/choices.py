@@ -6,3 +6,4 @@ SHARING_SCHEMES = ("all_but_first_cross_attend", "all", "none")
 POSITION_INITS = ("normal", "sinusoidal")
 PATCH_INITIALIZERS = ("random", "spectral")
 STEMS = ("imagenet", "small_images")
+COST_VOLUME_PATCHES = (3, 7)  # rows and columns of the patches that are compared

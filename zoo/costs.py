@@ -174,7 +174,7 @@ def _memory(config, recipe, around, blocks, batch_size, views):
     training = memory.Training(
         blocks=blocks,
         config=architecture_of(config),
-        shared=shared + around.kept,
+        shared=around.kept + (0 if blocks[0].rematerialised else shared),
         num_other_weights=around.num_weights,
         rows_have_gradients=around.rows_have_gradients,
         gradients_meet=recipe.clip_global_norm is not None,

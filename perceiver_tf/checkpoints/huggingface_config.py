@@ -176,6 +176,7 @@ def _flow(model):
         (adapter.content_channels, adapter.patch_size) == (64, 3),
         "patches of 3 x 3, projected to 64 channels",
     )
+    _require(adapter.cost_volume is None, "no cost volume")
     _decoder(model, 1, _usual_widths(model), False)
     return {"train_size": list(frame_shape), "d_model": _row_width(model)}
 

@@ -96,6 +96,13 @@ class AttentionBlock(keras.layers.Layer):
         self.attention_dropout = attention_dropout
         self.gelu = gelu
 
+    @property
+    def settings(self):
+        """What two blocks of a class have in common that differ in their weights alone, a tuple."""
+        rates = self.dropout, self.attention_dropout
+        widths = self.qk_channels, self.v_channels, self.widening_factor
+        return self.num_heads, *widths, *rates, self.gelu, self.dtype_policy.name
+
     def _build_parts(self, channels, attention_class, **attention_arguments):
         policy = self.dtype_policy
         self.queries_norm = LayerNorm(epsilon=EPSILON, dtype=policy, name="queries_norm")
@@ -114,6 +121,11 @@ class AttentionBlock(keras.layers.Layer):
         self.mlp_norm.build((None, None, channels))
         self.mlp = MLP(self.widening_factor, self.dropout, self.gelu, dtype=policy, name="mlp")
         self.mlp.build((None, None, channels))
+
+    @property
+    def dropouts(self):
+        """The block's `keras.layers.Dropout`s, whose rates may be 0."""
+        return [self.attention.weights_dropout, self.attended_dropout, self.mlp.output_dropout]
 
     def _add_mlp(self, x, training):
         """Return `x + mlp(norm(x))`, in rows: see `by_rows`."""

@@ -48,6 +48,10 @@ class CrossAttend(AttentionBlock):
         self.use_query_residual = use_query_residual
         self.implementation = implementation
 
+    @property
+    def settings(self):
+        return *super().settings, self.use_query_residual, self.implementation
+
     def build(self, queries_shape, inputs_shape):
         channels = byte_array.num_channels(queries_shape)
         self._build_parts(channels, CrossAttention, implementation=self.implementation)

@@ -3,6 +3,7 @@
 import keras
 
 from perceiver_tf.layers.blocks import SelfAttend
+from perceiver_tf.layers.rematerialised import Step, call_in_turn, rematerialise
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -16,6 +17,8 @@ class LatentTransformer(keras.layers.Layer):
             every pass has its own.
         num_heads, qk_channels, v_channels, widening_factor, dropout, attention_dropout, gelu:
             of each layer, see `SelfAttend`. Widths default to that of the latents.
+        rematerialise: bool. True: the backward pass computes each layer again instead of keeping
+            what it made, see `perceiver_tf.layers.rematerialised`.
 
     Call arguments:
         latents: `(b, n, channels)`.
@@ -41,13 +44,16 @@ class LatentTransformer(keras.layers.Layer):
         dropout=0.0,
         attention_dropout=0.0,
         gelu="tanh",
+        rematerialise=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # The layers cast their weights themselves: read for all of them, they stay in float32.
+        super().__init__(autocast=False, **kwargs)
         self.supports_masking = True
         self.num_self_attends_per_block = num_self_attends_per_block
         self.num_blocks = num_blocks
         self.share_blocks = share_blocks
+        self.rematerialise = rematerialise
         num_stacks = 1 if share_blocks else num_blocks
         self.self_attends = [
             SelfAttend(
@@ -69,10 +75,15 @@ class LatentTransformer(keras.layers.Layer):
             self_attend.build(latents_shape)
 
     def call(self, latents, latents_mask=None, training=None):
+        steps = self.steps(latents_mask)
+        if self.rematerialise and training:
+            return rematerialise(steps, latents)
+        return call_in_turn(steps, latents, training)
+
+    def steps(self, latents_mask=None):
+        """Return the `rematerialised.Step`s of all passes."""
         passes = self.num_blocks if self.share_blocks else 1
-        for self_attend in self.self_attends * passes:
-            latents = self_attend(latents, latents_mask=latents_mask, training=training)
-        return latents
+        return [Step(layer, {"latents_mask": latents_mask}) for layer in self.self_attends * passes]
 
     def compute_output_shape(self, latents_shape):
         return latents_shape

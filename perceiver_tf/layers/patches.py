@@ -5,6 +5,8 @@ import numpy as np
 from keras import ops
 
 from perceiver_tf.choices import PATCH_INITIALIZERS
+from perceiver_tf.layers.cosines import cosines
+from perceiver_tf.layers.cost_volume import CostVolume
 from perceiver_tf.layers.positions import FourierPositions
 
 
@@ -55,12 +57,12 @@ class SpectralInitializer(keras.initializers.Initializer):
         frequency = 1 + np.hypot(row, column)
         amplitude = np.where(frame > 0, 0.7 / frequency, 4.5 / frequency**2)
         amplitude = (amplitude * np.where(colour > 0, 0.25, 1.0)).reshape(-1)
-        cosines = np.ones((1, 1))
+        waves = np.ones((1, 1))
         for size in sizes:
-            cosines = np.kron(cosines, _cosines(size))
+            waves = np.kron(waves, cosines(size))
         order = np.argsort(-amplitude, kind="stable")[: shape[1]]
         kernel = np.zeros(shape)
-        kernel[:, : len(order)] = (cosines[order] / amplitude[order, None]).T
+        kernel[:, : len(order)] = (waves[order] / amplitude[order, None]).T
         return ops.convert_to_tensor(kernel, dtype=dtype)
 
     def get_config(self):
@@ -69,14 +71,6 @@ class SpectralInitializer(keras.initializers.Initializer):
             "patch_size": self.patch_size,
             "channels": self.channels,
         }
-
-
-def _cosines(size):
-    """Return the orthonormal cosines of `size` samples, one in each row, slow ones first."""
-    frequencies, places = np.arange(size)[:, None], np.arange(size) + 0.5
-    cosines = np.cos(np.pi * frequencies * places / size) * np.sqrt(2 / size)
-    cosines[0] /= np.sqrt(2)
-    return cosines
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -95,16 +89,21 @@ class FlowInputs(keras.layers.Layer):
         patch_size: int, odd; rows and columns of a patch.
         initializer: "random", the usual one, or "spectral", with which small models learn much
             sooner, see `SpectralInitializer`.
+        max_displacement: int, pixels. More than 0: beside the patches stands where in the second
+            frame they are found, up to so many pixels away, see `CostVolume`.
+        cost_volume_channels: int, width of that.
 
     Call arguments:
         inputs: float `(b, num_frames, height, width, channels)`, pixels in [-1, 1], any height
-            and width.
+            and width; two frames where `max_displacement` is more than 0.
 
     Returns:
-        byte array with `content` `(b, height, width, content_channels)` and `axes`.
+        byte array with `content` `(b, height, width, content_channels)`, wider by
+        `cost_volume_channels` where there is a cost volume, and `axes`.
 
     Raises:
-        ValueError: if `patch_size` is not odd and positive, or `initializer` another string.
+        ValueError: if `patch_size` is not odd and positive, `initializer` another string, or
+            `max_displacement` negative.
     """
 
     def __init__(
@@ -114,6 +113,8 @@ class FlowInputs(keras.layers.Layer):
         content_channels=64,
         patch_size=3,
         initializer="random",
+        max_displacement=0,
+        cost_volume_channels=48,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -127,6 +128,15 @@ class FlowInputs(keras.layers.Layer):
                 f"Received: initializer={initializer!r}."
             )
         self.content_channels = content_channels
+        self.cost_volume = None
+        if max_displacement:
+            self.cost_volume = CostVolume(
+                max_displacement,
+                cost_volume_channels,
+                initializer=initializer,
+                dtype=self.dtype_policy,
+                name="cost_volume",
+            )
         self.patch_size = patch_size
         self.initializer = initializer
         self.positions = FourierPositions(
@@ -147,15 +157,22 @@ class FlowInputs(keras.layers.Layer):
         )
         self.content_projection.build((None, num_frames * self.patch_size**2 * channels))
         self.positions.build((None, None, None, self.content_channels))
+        if self.cost_volume is not None:
+            self.cost_volume.build(inputs_shape)
 
     def call(self, inputs):
         frames = [inputs[:, index] for index in range(inputs.shape[1])]
         patches = [neighbourhoods(frame, self.patch_size) for frame in frames]
         content = self.content_projection(ops.concatenate(patches, axis=-1))
+        if self.cost_volume is not None:
+            content = ops.concatenate([content, self.cost_volume(inputs)], axis=-1)
         return {"content": content, "axes": self.positions(content)}
 
     def compute_output_spec(self, inputs):
         batch_size, _, height, width, _ = inputs.shape
-        shape = (batch_size, height, width, self.content_channels)
+        channels = self.content_channels
+        if self.cost_volume is not None:
+            channels += self.cost_volume.channels
+        shape = (batch_size, height, width, channels)
         content = keras.KerasTensor(shape, self.compute_dtype)
         return {"content": content, "axes": self.positions.compute_output_spec(content)}

@@ -26,13 +26,13 @@ def reduce_blocks(one_block, combine, initial, parts, length, after, needed=None
             `initial` is returned. None: always.
     """
     *others, last = initial
-    initial = (*others, _wait(last, after))
+    initial = (*others, wait(last, after))
     first, axis = parts[0]
     size = first.shape[axis]
 
     def advance(carry, start, share_length):
         shares = [_slice(part, cut, start, share_length) for part, cut in parts]
-        return combine(carry, one_block(*(_wait(share, carry[-1]) for share in shares)))
+        return combine(carry, one_block(*(wait(share, carry[-1]) for share in shares)))
 
     count, rest = divmod(size, length)
     carry = _repeat(
@@ -86,7 +86,7 @@ def map_blocks(one_block, parts, length):
 
     def step(before, shares):
         leading, *others = shares
-        result = one_block(_wait(leading, before), *others)
+        result = one_block(wait(leading, before), *others)
         return result, result
 
     last = one_block(*(_slice(part, cut, 0, length) for part, cut in parts))
@@ -135,7 +135,7 @@ def _as_tensor(x):
     return ops.copy(x) if isinstance(x, keras.Variable) else x
 
 
-def _wait(x, before):
+def wait(x, before):
     """Return `x` once `before` is there.
 
     A block waits for the one before: computed at once, they would fill the memory.

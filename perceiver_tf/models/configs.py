@@ -69,6 +69,9 @@ class EncoderConfig:
         gelu: "tanh" (DeepMind's code) or "erf" (Hugging Face's).
         cross_attention_implementation: "auto", "dense", "folded" or "separable"; the same
             numbers at different speed, see `perceiver_tf.CrossAttention`.
+        rematerialise: whether a training step computes every block of the encoder again in the
+            backward pass instead of keeping what it made: the same numbers for less memory and
+            more time, see `perceiver_tf.layers.rematerialised`.
     """
 
     num_latents: int = 512
@@ -89,6 +92,7 @@ class EncoderConfig:
     latent_init_scale: float = 0.02
     gelu: str = "tanh"
     cross_attention_implementation: str = "auto"
+    rematerialise: bool = False
 
     def __post_init__(self):
         _check_positive(

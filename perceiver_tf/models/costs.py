@@ -21,6 +21,8 @@ class Block:
         query_channels: int, width of the queries and of the result.
         widening_factor: int, of the MLP.
         is_self_attend: bool.
+        rematerialised: bool, whether a training step keeps nothing but its queries and computes it
+            again, see `perceiver_tf.layers.rematerialised`.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Block:
     query_channels: int
     widening_factor: int
     is_self_attend: bool = False
+    rematerialised: bool = False
 
     @property
     def hidden_channels(self):
@@ -78,7 +81,8 @@ def model_blocks(config, rows, queries=(1, None)):
     blocks = []
     for index in range(config.num_cross_attends):
         own = index if own_cross_attends is None else min(index, own_cross_attends - 1)
-        blocks.append(_cross_attend(config, rows, f"cross_attend_{own}"))
+        block = _cross_attend(config, rows, f"cross_attend_{own}")
+        blocks.append(dataclasses.replace(block, rematerialised=config.rematerialise))
         transformer = index if config.sharing == "none" else 0
         blocks += _latent_transformer(
             config, f"latent_transformer_{transformer}", config.sharing != "none"
@@ -130,6 +134,7 @@ def _latent_transformer(config, name, share_blocks=True):
             config.latent_channels,
             widening,
             is_self_attend=True,
+            rematerialised=config.rematerialise,
         )
         for index in range(config.num_blocks * layers)
     ]

@@ -55,5 +55,6 @@ def latent_transformer(config, name, share_blocks=True):
         dropout=config.dropout,
         attention_dropout=config.attention_dropout,
         gelu=config.gelu,
+        rematerialise=config.rematerialise,
         name=name,
     )

@@ -14,6 +14,7 @@ from perceiver_tf.layers import (  # noqa: F401
     space_to_depth,
     tokens,
 )
+from perceiver_tf.models import iterations  # noqa: F401
 
 
 def load_model(path, **kwargs):

@@ -103,8 +103,8 @@ def training_bytes(training, batch_size):
     """Return the peak of the backward pass, and the activations it starts from, in bytes.
 
     The backward pass frees block by block what was kept, and gains gradients of the weights: one
-    for each use of a shared weight, added up when all of them are there. The optimiser then uses
-    up a gradient, unless it needs all of them at once.
+    for each use of a shared weight, added up when all of them are there; rematerialised blocks add
+    each to the last. The optimiser then uses up a gradient, unless it needs all of them at once.
 
     Args:
         training: `Training`.
@@ -121,18 +121,21 @@ def training_bytes(training, batch_size):
     uses_to_come = Counter(block.name for block in blocks)
     uses = dict(uses_to_come)
     gradients, peak = training.num_other_weights, 0
-    for block, (of_attention, of_mlp) in zip(reversed(blocks), reversed(kept), strict=True):
+    for block, of_parts in zip(reversed(blocks), reversed(kept), strict=True):
+        is_first_use = uses_to_come[block.name] == uses[block.name]
         uses_to_come[block.name] -= 1
-        by_attention, by_mlp = _backward(block, training)
-        for freed, weights, working in (
-            (of_mlp, block.num_mlp_weights, by_mlp),
-            (of_attention, block.num_attention_weights, by_attention),
+        for freed, weights, working in zip(
+            of_parts, _weights(block), _backward(block, training), strict=True
         ):
             gradients += weights
-            peak = max(peak, FLOAT_BYTES * (batch_size * (held + working) + gradients))
+            adds = block.rematerialised and not is_first_use
+            sums = weights if adds else 0  # old and new for a moment
+            peak = max(peak, FLOAT_BYTES * (batch_size * (held + working) + gradients + sums))
             held -= freed
+            gradients -= sums
             if not uses_to_come[block.name]:
-                gradients -= weights * (uses[block.name] - training.gradients_meet)
+                held_each = 1 if block.rematerialised else uses[block.name]
+                gradients -= weights * (held_each - training.gradients_meet)
     updates = gradients if training.gradients_meet and training.updates_meet else 0
     peak = max(peak, FLOAT_BYTES * (batch_size * held + gradients + updates))
     return peak, kept_bytes
@@ -158,22 +161,40 @@ def _of_one_block(block):
 
 
 def _kept(block, config):
-    """Return what attention and MLP keep; of queries in blocks the backward pass makes it again."""
+    """Return what the parts of a block keep, in the order of the backward pass.
+
+    The parts are the MLP and the attention; those of a rematerialised block are made as one. Of
+    queries in blocks the backward pass makes again what it needs.
+    """
+    if block.rematerialised:
+        return (block.reading.num_queries * block.query_channels,)
     if block.reading.streams_queries:
         keys, values, _ = _keys_values_rows(block.reading)
-        return keys + values, 0
-    return _kept_by_attention(block, config), _kept_by_mlp(block, config)
+        return 0, keys + values
+    return _kept_by_mlp(block, config), _kept_by_attention(block, config)
+
+
+def _weights(block):
+    """Return how many weights the parts have, see `_kept`."""
+    parts = block.num_mlp_weights, block.num_attention_weights
+    return (sum(parts),) if block.rematerialised else parts
 
 
 def _backward(block, training):
-    """Return the largest moments of attention and MLP beside all that was kept."""
+    """Return the parts' largest moments beside all that was kept, see `_kept`."""
+    if block.rematerialised:
+        plain = dataclasses.replace(block, rematerialised=False)
+        again = sum(_kept(plain, training.config))
+        if not block.is_self_attend:
+            again += shared_elements(block)
+        return (again + max(_backward(plain, training)),)
     if block.reading.streams_queries:
         once = _of_one_block(block)
         results = block.reading.num_queries * block.query_channels
         again = sum(_kept(once, training.config))
         working = max(_backward_attention(once, training), _backward_mlp(once))
-        return results + again + working, results
-    return _backward_attention(block, training), _backward_mlp(block)
+        return results, results + again + working
+    return _backward_mlp(block), _backward_attention(block, training)
 
 
 def _projected_ahead(reading):

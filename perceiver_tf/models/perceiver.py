@@ -5,6 +5,7 @@ import keras
 from perceiver_tf.layers.latents import LatentArray
 from perceiver_tf.models import encoder
 from perceiver_tf.models.configs import PerceiverConfig
+from perceiver_tf.models.iterations import Iterations, iterations
 
 
 def perceiver(
@@ -47,32 +48,12 @@ def perceiver(
     latents = LatentArray(
         config.num_latents, config.latent_channels, config.latent_init_scale, name="latents"
     )(seen)
-    for cross_attend, transformer in _iterations(config):
-        latents = transformer(cross_attend(latents, byte_array))
+    if config.rematerialise:
+        latents = Iterations(config, name="iterations")(latents, byte_array)
+    else:
+        for cross_attend, transformer in iterations(config):
+            latents = transformer(cross_attend(latents, byte_array))
     outputs = keras.layers.GlobalAveragePooling1D(name="mean_latents", dtype="float32")(latents)
     if num_outputs is not None:
         outputs = keras.layers.Dense(num_outputs, name="logits", dtype="float32")(outputs)
     return keras.Model(inputs, outputs, name=name)
-
-
-def _iterations(config):
-    """Return the (cross-attend, latent transformer) of each iteration, shared as configured."""
-    unshared = config.sharing == "none"
-    own_cross_attends = {"all": 1, "all_but_first_cross_attend": 2, "none": None}[config.sharing]
-    cross_attends, transformers = [], []
-    for index in range(config.num_cross_attends):
-        if own_cross_attends is None or index < own_cross_attends:
-            cross_attends.append(encoder.cross_attend(config, f"cross_attend_{index}"))
-        if unshared or index == 0:
-            transformers.append(
-                encoder.latent_transformer(
-                    config, f"latent_transformer_{index}", share_blocks=not unshared
-                )
-            )
-    return [
-        (
-            cross_attends[min(index, len(cross_attends) - 1)],
-            transformers[min(index, len(transformers) - 1)],
-        )
-        for index in range(config.num_cross_attends)
-    ]

@@ -27,7 +27,7 @@ PARAMETERS = {
     "perceiver_io_language_classifier": 206_098_690,
     "perceiver_io_language_tiny": 409_638,
     "perceiver_sst2_small": 6_402_242,
-    "perceiver_io_flow_tiny": 676_030,
+    "perceiver_io_flow_tiny": 731_984,
     "perceiver_io_multimodal_tiny": 413_860,
     "perceiver_io_flow": 41_057_134,
     "perceiver_io_multimodal": 19_858_855,

@@ -137,6 +137,7 @@ IMAGE_MODELS = {
         summary="Original Perceiver, 8 cross-attends on raw pixels",
         source="arXiv:2103.03206 tables 1 and 7",
         parameters=44_912_254,
+        architecture=PerceiverConfig(rematerialise=True),
     ),
     "perceiver_imagenet_one_cross_attend": ImageClassifierConfig(
         summary="Original Perceiver, 1 cross-attend and 8 passes of the latent transformer",

@@ -36,6 +36,8 @@ def optical_flow_model(config, name="optical_flow"):
         config.content_channels,
         config.patch_size,
         config.patch_initializer,
+        config.max_displacement,
+        config.cost_volume_channels,
         name="inputs",
     )
     described = adapter(frames)

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-NUM_SHAPES = 3
+NUM_SHAPES = 4
+PLAIN_SHARE = 0.5
 MAX_ZOOM = 1.6
 MAX_ROTATION = 0.5
 MAX_LINEAR_MOTION = 0.15
+MAX_BUMPS = 0.1
+MAX_GAIN = 2.0
+MAX_BRIGHTENING = 40.0
 SHIFT_POWER = 1.5
 _NUM_HARMONICS = 4
 
@@ -122,6 +126,9 @@ def viewed_pair(view, frames, pair, flow):
 def warped_pair(key, frames, photograph, max_motion):
     """Returns a frame pair with its flow: a photograph that moves, and shapes moving before it.
 
+    Shapes show other photographs, or one colour with a shade from side to side, as furniture has
+    it: where nothing can be seen to move, the motion is that of what is around.
+
     The second frame is drawn first; the first one takes each point's colour from where the point
     moves to, so that the flow is exact. Shapes cover what is behind them in both frames.
 
@@ -143,11 +150,15 @@ def warped_pair(key, frames, photograph, max_motion):
         motion = _smooth_motion(keys[0], frames, max_motion)
         grid = photograph(keys[1])
         matrix, offset = random_view(keys[2], frames, grid)
-        before = sample(grid, tf.linalg.matvec(matrix, points + motion) + offset)
-        after = sample(grid, tf.linalg.matvec(matrix, points) + offset)
+
+        def photographed(points, grid=grid, matrix=matrix, offset=offset):
+            return sample(grid, tf.linalg.matvec(matrix, points) + offset)
+
         if layer == 0:
-            first, second, flow = before, after, motion
+            first, second, flow = photographed(points + motion), photographed(points), motion
             continue
+        look = _plain_or(tf.random.fold_in(keys[3], 1), frames, photographed)
+        before, after = look(points + motion), look(points)
         inside = _random_shape(keys[3], frames)
         mask = has_shapes * inside(points + motion)
         first = first + (before - first) * mask
@@ -169,8 +180,8 @@ def recoloured(key, pair):
     keys = tf.random.split(key, 3)
     order = tf.random.experimental.stateless_shuffle(tf.range(3), keys[0])
     pair = tf.gather(pair, order, axis=-1)
-    gain = tf.pow(1.4, _uniform(keys[1], (3,)))
-    shift = 25.0 * _uniform(keys[2], (3,))
+    gain = tf.pow(MAX_GAIN, _uniform(keys[1], (3,)))
+    shift = MAX_BRIGHTENING * _uniform(keys[2], (3,))
     return tf.clip_by_value((pair - 127.5) * gain + 127.5 + shift, 0.0, 255.0)
 
 
@@ -184,9 +195,27 @@ def _smooth_motion(key, frames, max_motion):
     strength = tf.abs(_uniform(keys[1], (3,)))
     shift = max_motion * strength[0] ** SHIFT_POWER * tf.stack([tf.cos(angle), tf.sin(angle)])
     linear = MAX_LINEAR_MOTION * strength[1] * _uniform(keys[2], (2, 2))
-    bumps = 0.35 * max_motion * strength[2] * _uniform(keys[3], (3, 4, 2))
+    bumps = MAX_BUMPS * max_motion * strength[2] * _uniform(keys[3], (3, 4, 2))
     bumps = tf.image.resize(bumps, (frames.height, frames.width), method="bicubic")
     return shift + tf.linalg.matvec(linear, frames.points - frames.centre) + bumps
+
+
+def _plain_or(key, frames, photographed):
+    """Returns a function from points (h, w, 2) to colours (h, w, 3): one colour, or `photographed`.
+
+    The colour becomes darker or brighter from one side of the frame to the other.
+    """
+    keys = tf.random.split(key, 3)
+    is_plain = tf.random.stateless_uniform((), keys[0]) < PLAIN_SHARE
+    colour = 127.5 + 127.5 * _uniform(keys[1], (3,))
+    size = tf.constant([frames.width, frames.height], tf.float32)
+    shade = 60.0 * _uniform(keys[2], (2,)) / size
+
+    def look(points):
+        plain = colour + tf.reduce_sum((points - frames.centre) * shade, axis=-1, keepdims=True)
+        return tf.where(is_plain, tf.clip_by_value(plain, 0.0, 255.0), photographed(points))
+
+    return look
 
 
 def _random_shape(key, frames):

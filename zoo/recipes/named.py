@@ -165,7 +165,7 @@ RECIPES = {
         "released: its data, here FlyingChairs; chosen here: no decay, no clipping",
     ),
     "optical_flow_tiny": Recipe(
-        epochs=64,
+        epochs=48,
         batch_size=16,
         optimizer="muon",
         learning_rate=4e-3,
