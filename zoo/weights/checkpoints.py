@@ -34,6 +34,7 @@ _HEADS_OF_CLASSES = {
     "image_conv": "outputs/bias",
     "multimodal": "decoder/label_head/bias",
 }
+_OF_PUBLISHED_FLOW = {"max_displacement": 0}  # the published model has no cost volume
 _SHOWN_FROM = 50_000_000  # bytes from which progress is shown
 
 
@@ -216,6 +217,8 @@ def _skeleton_of(config, name, checkpoint) -> Checkpoint:
         stored = [(checkpoint.names.stored(v.path), v.shape) for v in model.weights]
         return {tensor: layout.stored_shape(shape) for (tensor, layout), shape in stored}
 
+    if hasattr(config, "max_displacement"):
+        config = dataclasses.replace(config, **_OF_PUBLISHED_FLOW)
     shapes = measure_skeleton(lambda: task_of(config).build_model(config, name), shapes)
     return dataclasses.replace(checkpoint, source=name, shapes=shapes, read=None)
 
@@ -255,7 +258,7 @@ def _sizes_around_images(checkpoint) -> dict[str, Any]:
     width = stored_shape(checkpoint, "cross_attend/attention/inputs_norm/gamma")[-1]
     sizes = {"num_frequency_bands": ((width - content_channels) // 2 - 1) // 2}
     if checkpoint.head == "flow":
-        sizes["content_channels"] = content_channels
+        sizes |= {"content_channels": content_channels, **_OF_PUBLISHED_FLOW}
     return sizes
 
 

@@ -26,12 +26,7 @@ _BUILT_IN = {
     "image_learned": _ONE_HEAD,  # its residual is one of the numerics
     "image_fourier": {**_ONE_HEAD, "use_decoder_query_residual": True},
     "image_conv": {**_ONE_HEAD, "use_decoder_query_residual": True},
-    "flow": {
-        **_ONE_HEAD,
-        "use_decoder_query_residual": False,
-        "patch_size": 3,
-        "max_displacement": 0,
-    },
+    "flow": {**_ONE_HEAD, "use_decoder_query_residual": False, "patch_size": 3},
     "multimodal": {
         **_ONE_HEAD,
         "use_decoder_query_residual": False,
