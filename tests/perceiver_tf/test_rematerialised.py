@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import perceiver_tf
 from perceiver_tf import FourierInputs, LatentArray, LatentTransformer, perceiver, perceiver_io
+from perceiver_tf.layers import reading
 
 SETTINGS = {
     "num_latents": 5,
@@ -72,6 +73,18 @@ def test_outputs_and_gradients_are_equal(random, overrides):
     images = tf.constant(images_of(random))
     assert_equal_steps(training_step(again)(images), training_step(plain)(images))
     np.testing.assert_array_equal(again(images), plain(images))
+
+
+@pytest.mark.parametrize("implementation", ["dense", "separable"])
+def test_inputs_read_in_blocks_have_equal_gradients(random, monkeypatch, implementation):
+    plain, again = pair(cross_attention_implementation=implementation, num_cross_attends=2)
+    images = tf.constant(images_of(random))
+    expected = training_step(plain)(images)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 700)
+    graph = training_step(again).get_concrete_function(images).graph.as_graph_def()
+    operations = {node.op for f in graph.library.function for node in f.node_def}
+    assert operations & {"While", "StatelessWhile"}
+    assert_equal_steps(training_step(again)(images), expected, tolerance=1e-4)
 
 
 def test_perceiver_io_has_equal_gradients(random):

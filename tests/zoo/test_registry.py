@@ -104,6 +104,20 @@ def test_build_loads_weights(random, tmp_path):
     np.testing.assert_array_equal(other.model(images), entry.model(images))
 
 
+@pytest.mark.parametrize("rematerialise", [False, True])
+def test_weights_of_the_other_structure_are_loaded(random, tmp_path, rematerialise):
+    """Rematerialised iterations are one layer, others a layer each."""
+    entry = zoo.build("perceiver_digits_tiny", rematerialise=rematerialise)
+    images = random.normal(size=(2, 8, 8, 1)).astype("float32")
+    entry.model.save(tmp_path / "model.keras")
+    keras.utils.set_random_seed(5)
+    changes = {"weights": tmp_path / "model.keras", "rematerialise": not rematerialise}
+    other = zoo.build("perceiver_digits_tiny", **changes)
+    names = [layer.name for layer in other.model.layers]
+    assert ("iterations" in names) is not rematerialise
+    np.testing.assert_allclose(other.model(images), entry.model(images), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [

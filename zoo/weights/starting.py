@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from perceiver_tf.models.configs import PerceiverConfig
 from zoo.configs import as_setting, fields_from_data
 from zoo.errors import ZooError
 from zoo.records.run_folder import RUN_FILE, RunFolder
@@ -142,12 +143,37 @@ def cause_of(error) -> str:
 
 
 def _load_file(model, config, path, num_classes):
-    if num_classes is None or num_classes == config.num_classes:
-        load_weights(model, path)
+    stored = config
+    if num_classes is not None and num_classes != config.num_classes:
+        stored = dataclasses.replace(config, num_classes=num_classes)
+    stored_model = model if stored == config else task_of(config).build_model(stored, model.name)
+    try:
+        load_weights(stored_model, path)
+    except ZooError:
+        stored_model = _of_other_structure(stored, path, model.name)
+        if stored_model is None:
+            raise
+    if stored_model is model:
         return
-    stored = dataclasses.replace(config, num_classes=num_classes)
-    stored_model = task_of(config).build_model(stored, model.name)
-    load_weights(stored_model, path)
     for variable, value in zip(model.weights, stored_model.weights, strict=True):
         if variable.shape == value.shape:  # all but the layer of the classes
             variable.assign(value)
+
+
+def _of_other_structure(config, path, name):
+    """Returns the model of a file that is the same but for `rematerialise`, or None.
+
+    Rematerialised iterations are one layer, others are a layer each; their weights are the same, in
+    the same order.
+    """
+    if not (isinstance(config.architecture, PerceiverConfig) and pathlib.Path(path).is_file()):
+        return None
+    rematerialise = not config.architecture.rematerialise
+    architecture = dataclasses.replace(config.architecture, rematerialise=rematerialise)
+    other = dataclasses.replace(config, architecture=architecture)
+    stored_model = task_of(config).build_model(other, name)
+    try:
+        load_weights(stored_model, path)
+    except ZooError:
+        return None
+    return stored_model
