@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from perceiver_tf.choices import COST_VOLUME_PATCHES
+from perceiver_tf.choices import COST_VOLUME_PATCHES, PATCH_INITIALIZERS
 from perceiver_tf.layers.cosines import cosines
 
 UNMATCHED = 4.0  # the largest squared difference of pixels in [-1, 1]
@@ -111,7 +111,8 @@ class CostVolume(keras.layers.Layer):
         `(b, height, width, channels)`.
 
     Raises:
-        ValueError: if `max_displacement` is not positive.
+        ValueError: if a size is not positive, a patch not odd, `initializer` another string, or the
+            frames are not two.
     """
 
     def __init__(
@@ -123,10 +124,19 @@ class CostVolume(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if max_displacement < 1:
+        if min(max_displacement, channels) < 1:
             raise ValueError(
-                "`max_displacement` must be at least 1. "
-                f"Received: max_displacement={max_displacement}."
+                "`max_displacement` and `channels` must be at least 1. "
+                f"Received: max_displacement={max_displacement}, channels={channels}."
+            )
+        if not patch_sizes or any(size < 1 or size % 2 == 0 for size in patch_sizes):
+            raise ValueError(
+                f"`patch_sizes` must be odd and at least 1. Received: patch_sizes={patch_sizes}."
+            )
+        if initializer not in PATCH_INITIALIZERS:
+            raise ValueError(
+                f"`initializer` must be one of {PATCH_INITIALIZERS}. "
+                f"Received: initializer={initializer!r}."
             )
         self.max_displacement = max_displacement
         self.channels = channels
@@ -134,6 +144,8 @@ class CostVolume(keras.layers.Layer):
         self.initializer = initializer
 
     def build(self, frames_shape):
+        if frames_shape[1] != 2:
+            raise ValueError(f"A cost volume is of two frames. Received: {frames_shape[1]}.")
         num_volumes = len(self.patch_sizes)
         self.log_sharpness = self.add_weight(
             shape=(num_volumes,),

@@ -18,7 +18,8 @@ class LatentTransformer(keras.layers.Layer):
         num_heads, qk_channels, v_channels, widening_factor, dropout, attention_dropout, gelu:
             of each layer, see `SelfAttend`. Widths default to that of the latents.
         rematerialise: bool. True: the backward pass computes each layer again instead of keeping
-            what it made, see `perceiver_tf.layers.rematerialised`.
+            what it made, see `perceiver_tf.layers.rematerialised`; without effect where TensorFlow
+            runs eagerly.
 
     Call arguments:
         latents: `(b, n, channels)`.

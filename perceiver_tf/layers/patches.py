@@ -127,6 +127,11 @@ class FlowInputs(keras.layers.Layer):
                 f"`initializer` must be one of {PATCH_INITIALIZERS}. "
                 f"Received: initializer={initializer!r}."
             )
+        if max_displacement < 0:
+            raise ValueError(
+                "`max_displacement` must be at least 0. "
+                f"Received: max_displacement={max_displacement}."
+            )
         self.content_channels = content_channels
         self.cost_volume = None
         if max_displacement:

@@ -18,7 +18,7 @@ from perceiver_tf.layers.streaming import wait
 
 
 def rematerialise(steps, latents):
-    """See `perceiver_tf.layers.rematerialised.rematerialise`."""
+    """See `perceiver_tf.layers.rematerialised.rematerialise`; eagerly, activations are kept."""
     if tf.executing_eagerly():
         return call_in_turn(steps, latents, training=True)  # nothing to put a function into
     blocks, read, calls = {}, {}, []
@@ -130,4 +130,5 @@ def _add(totals, tensors, gradients):
 def _kind(layer):
     """Return what blocks have in common that run the same operations on other weights."""
     variables = ((tuple(v.shape), v.dtype, v.trainable) for v in layer.variables)
-    return type(layer), layer.settings, tuple(variables)
+    adapted = any("lora" in variable.name for variable in layer.variables)  # each to its own scale
+    return type(layer), layer.settings, tuple(variables), id(layer) if adapted else None

@@ -125,12 +125,12 @@ def repeated_with(layers, function):
             return function(*tensors)
 
     def with_tensors(*tensors):
-        return repeated(*keras.tree.map_structure(_as_tensor, [*variables, *tensors]))
+        return repeated(*keras.tree.map_structure(as_tensor, [*variables, *tensors]))
 
     return with_tensors
 
 
-def _as_tensor(x):
+def as_tensor(x):
     """Return a variable's value: a variable as argument would get its gradient twice."""
     return ops.copy(x) if isinstance(x, keras.Variable) else x
 

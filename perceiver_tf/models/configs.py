@@ -69,9 +69,10 @@ class EncoderConfig:
         gelu: "tanh" (DeepMind's code) or "erf" (Hugging Face's).
         cross_attention_implementation: "auto", "dense", "folded" or "separable"; the same
             numbers at different speed, see `perceiver_tf.CrossAttention`.
-        rematerialise: whether a training step computes every block of the encoder again in the
-            backward pass instead of keeping what it made: the same numbers for less memory and
-            more time, see `perceiver_tf.layers.rematerialised`.
+        rematerialise: whether a training step computes the latent transformer's blocks, and the
+            original Perceiver's cross-attends, again in the backward pass instead of keeping what
+            they made: the same numbers for less memory and more time, see
+            `perceiver_tf.layers.rematerialised`.
     """
 
     num_latents: int = 512
@@ -113,6 +114,7 @@ class EncoderConfig:
         _check_divisible(self, "cross_attention_qk_channels", "num_cross_attention_heads")
         _check_divisible(self, "cross_attention_v_channels", "num_cross_attention_heads")
         _check_choice(self, "gelu", GELUS)
+        _check_choice(self, "rematerialise", (False, True))
         _check_choice(self, "cross_attention_implementation", IMPLEMENTATIONS)
         if not self.latent_init_scale > 0:
             raise ValueError(

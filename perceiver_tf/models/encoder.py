@@ -26,7 +26,7 @@ def configured(config_class, config, overrides):
     return dataclasses.replace(config, **overrides)
 
 
-def cross_attend(config, name):
+def cross_attend(config, name, dtype=None):
     """Return a cross-attend of the encoder as `config` (an `EncoderConfig`) has it."""
     return CrossAttend(
         num_heads=config.num_cross_attention_heads,
@@ -38,11 +38,12 @@ def cross_attend(config, name):
         attention_dropout=config.attention_dropout,
         gelu=config.gelu,
         implementation=config.cross_attention_implementation,
+        dtype=dtype,
         name=name,
     )
 
 
-def latent_transformer(config, name, share_blocks=True):
+def latent_transformer(config, name, share_blocks=True, dtype=None):
     """Return a latent transformer as `config` (an `EncoderConfig`) has it."""
     return LatentTransformer(
         num_self_attends_per_block=config.num_self_attends_per_block,
@@ -56,5 +57,6 @@ def latent_transformer(config, name, share_blocks=True):
         attention_dropout=config.attention_dropout,
         gelu=config.gelu,
         rematerialise=config.rematerialise,
+        dtype=dtype,
         name=name,
     )

@@ -6,22 +6,31 @@ import keras
 
 from perceiver_tf.layers.cross_attend import CrossAttend
 from perceiver_tf.layers.rematerialised import Step, call_in_turn, rematerialise
+from perceiver_tf.layers.streaming import as_tensor
 from perceiver_tf.models import encoder
 from perceiver_tf.models.configs import PerceiverConfig
 
 
-def iterations(config):
-    """Return the (cross-attend, latent transformer) of each iteration, shared as configured."""
+def iterations(config, dtype=None):
+    """Return the (cross-attend, latent transformer) of each iteration, shared as configured.
+
+    Args:
+        config: `PerceiverConfig`.
+        dtype: dtype policy of the layers; None: the global one.
+    """
     unshared = config.sharing == "none"
     own_cross_attends = {"all": 1, "all_but_first_cross_attend": 2, "none": None}[config.sharing]
     cross_attends, transformers = [], []
     for index in range(config.num_cross_attends):
         if own_cross_attends is None or index < own_cross_attends:
-            cross_attends.append(encoder.cross_attend(config, f"cross_attend_{index}"))
+            cross_attends.append(encoder.cross_attend(config, f"cross_attend_{index}", dtype))
         if unshared or index == 0:
             transformers.append(
                 encoder.latent_transformer(
-                    config, f"latent_transformer_{index}", share_blocks=not unshared
+                    config,
+                    f"latent_transformer_{index}",
+                    share_blocks=not unshared,
+                    dtype=dtype,
                 )
             )
     return [
@@ -53,7 +62,7 @@ class Iterations(keras.layers.Layer):
     def __init__(self, config, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.config = PerceiverConfig(**config) if isinstance(config, dict) else config
-        pairs = iterations(self.config)
+        pairs = iterations(self.config, self.dtype_policy)
         self.blocks = list(dict.fromkeys(block for pair in pairs for block in pair))
         self._order = [tuple(map(self.blocks.index, pair)) for pair in pairs]
 
@@ -63,6 +72,7 @@ class Iterations(keras.layers.Layer):
             block.build(latents_shape, *([inputs_shape] if reads else []))
 
     def call(self, latents, inputs, inputs_mask=None, training=None):
+        inputs = keras.tree.map_structure(as_tensor, inputs)  # once, for all cross-attends
         steps, reads = [], {"inputs": inputs, "inputs_mask": inputs_mask}
         for cross_attend, latent_transformer in self._order:
             steps.append(Step(self.blocks[cross_attend], reads))

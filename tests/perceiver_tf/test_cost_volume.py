@@ -86,6 +86,24 @@ def test_flow_inputs_put_the_volume_beside_the_patches(random):
     assert np.abs(content[..., 5:] - layer(other)["content"][..., 5:]).max() > 1e-2
 
 
-def test_negative_displacements_are_refused():
-    with pytest.raises(ValueError, match="`max_displacement` must be at least 1"):
-        CostVolume(-1, 4)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_displacement": 0}, "`max_displacement` and `channels` must be at least 1"),
+        ({"channels": 0}, "Received: max_displacement=1, channels=0"),
+        ({"patch_sizes": (3, 2)}, r"`patch_sizes` must be odd .* Received: patch_sizes=\(3, 2\)"),
+        ({"patch_sizes": ()}, "`patch_sizes` must be odd"),
+        ({"initializer": "slow"}, "`initializer` must be one of .*'slow'"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CostVolume(**{"max_displacement": 1, "channels": 4, **arguments})
+
+
+def test_flow_inputs_refuse_negative_displacements_and_more_frames(random):
+    with pytest.raises(ValueError, match="`max_displacement` must be at least 0"):
+        FlowInputs(2, (6, 9), max_displacement=-1)
+    frames = random.normal(size=(1, 3, 6, 9, 3)).astype("float32")
+    with pytest.raises(ValueError, match="two frames. Received: 3"):
+        FlowInputs(2, (6, 9), max_displacement=1)(frames)

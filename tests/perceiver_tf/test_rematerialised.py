@@ -6,7 +6,14 @@ import pytest
 import tensorflow as tf
 
 import perceiver_tf
-from perceiver_tf import FourierInputs, LatentArray, LatentTransformer, perceiver, perceiver_io
+from perceiver_tf import (
+    FourierInputs,
+    LatentArray,
+    LatentTransformer,
+    ModalityPadding,
+    perceiver,
+    perceiver_io,
+)
 from perceiver_tf.layers import reading
 
 SETTINGS = {
@@ -116,6 +123,39 @@ def test_masks_of_inputs_count(random):
     assert np.abs(full[0] - again[0]).max() > 1e-3
 
 
+def test_several_modalities_have_equal_gradients(random):
+    """Padding of narrower rows is a trained variable that all cross-attends read."""
+    shapes = {"near": (7, 6), "far": (4, 9)}
+    models = []
+    for rematerialise in (False, True):
+        inputs = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
+        padding = {name: ModalityPadding(11, name=f"{name}_rows") for name in shapes}
+
+        def adapter(inputs, padding=padding):
+            return [padding[name](inputs[name]) for name in shapes]
+
+        settings = {**SETTINGS, "num_cross_attends": 2, "rematerialise": rematerialise}
+        models.append(perceiver(inputs, adapter, 4, **settings))
+    models[1].set_weights(models[0].get_weights())
+    values = {
+        name: random.normal(size=(2, *shape)).astype("float32") for name, shape in shapes.items()
+    }
+    plain, again = (modalities_step(model, values) for model in models)
+    assert len(plain[1]) == len(models[0].trainable_variables)
+    assert_equal_steps(again, plain)
+
+
+def modalities_step(model, values):
+    @tf.function
+    def step(values):
+        with tf.GradientTape() as tape:
+            outputs = model(values, training=True)
+            loss = tf.reduce_sum(tf.sin(outputs))
+        return outputs, tape.gradient(loss, model.trainable_variables)
+
+    return step({name: tf.constant(value) for name, value in values.items()})
+
+
 def test_masks_of_latents_count(random):
     latents = random.normal(size=(2, 5, 16)).astype("float32")
     mask = np.array([[True] * 5, [True] * 3 + [False] * 2])
@@ -209,7 +249,7 @@ def test_frozen_and_adapted_weights(random):
         transformer.trainable = False
         keras.utils.set_random_seed(1)
         first.attention.query.enable_lora(2)
-        second.mlp.trainable = False
+        second.attention.query.enable_lora(2, lora_alpha=20)
     weights = [random.normal(size=weight.shape) * 0.3 for weight in plain.get_weights()]
     for model in (plain, again):
         model.set_weights(weights)
@@ -227,6 +267,16 @@ def test_saved_models_are_loaded(random, tmp_path):
     other = build(True)
     other.load_weights(tmp_path / "model.keras")
     np.testing.assert_array_equal(other(images), model(images))
+
+
+def test_loaded_models_keep_their_precision(random, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model, images = build(True), images_of(random)
+    model.save(tmp_path / "model.keras")
+    logits = np.asarray(model(images))
+    keras.config.set_dtype_policy("float32")
+    loaded = perceiver_tf.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images), logits)
 
 
 def test_fit_learns_and_runs_eagerly_too(random):

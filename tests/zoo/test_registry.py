@@ -135,6 +135,8 @@ def test_weights_of_the_other_structure_are_loaded(random, tmp_path, remateriali
         ("perceiver_digits_tiny", {"cross_attention_qk_channels": -4}, "must be an integer"),
         ("perceiver_digits_tiny", {"cross_attention_implementation": "fast"}, "'fast'"),
         ("perceiver_digits_tiny", {"latent_init_scale": 0.0}, "must be greater than 0"),
+        ("perceiver_digits_tiny", {"rematerialise": "yes"}, "`rematerialise` must be one of"),
+        ("perceiver_io_flow_tiny", {"max_displacement": "far"}, "an integer of at least 0"),
         ("perceiver_digits_tiny", {"num_classes": 0}, "`num_classes` must be at least 1"),
         ("perceiver_digits_tiny", {"num_frequency_bands": 0}, "`num_frequency_bands` must be"),
     ],

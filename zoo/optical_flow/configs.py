@@ -69,7 +69,7 @@ class OpticalFlowConfig:
         require(self, "patch_size", "odd", self.patch_size % 2 == 1)
         require(self, "downscale", "1 or even", self.downscale == 1 or self.downscale % 2 == 0)
         require(self, "frame_shape", "(height, width)", are_counts(self.frame_shape, 2))
-        whole = is_count(self.max_displacement + 1)
+        whole = is_count(self.max_displacement, 0)
         require(self, "max_displacement", "an integer of at least 0", whole)
         sized = self.max_resolution is None or are_counts(self.max_resolution, 2)
         require(self, "max_resolution", "None or (height, width)", sized)

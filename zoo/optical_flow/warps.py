@@ -127,7 +127,7 @@ def warped_pair(key, frames, photograph, max_motion):
     """Returns a frame pair with its flow: a photograph that moves, and shapes moving before it.
 
     Shapes show other photographs, or one colour with a shade from side to side, as furniture has
-    it: where nothing can be seen to move, the motion is that of what is around.
+    it: inside of these only the borders tell the motion.
 
     The second frame is drawn first; the first one takes each point's colour from where the point
     moves to, so that the flow is exact. Shapes cover what is behind them in both frames.

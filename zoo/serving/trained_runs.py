@@ -46,12 +46,21 @@ def load_run(path, *, with_data: bool = True, changes: dict | None = None):
         settings |= {"data": config["data"], "skip_corrupt": config["skip_corrupt"]}
     else:
         settings |= fields_from_data(config)
+    settings = _structure(config) | settings
     changes = changes or {}
     check_prediction_fields(configuration(config["name"]), changes)
     entry = registry.build(config["name"], **settings | changes)
     _check_unchanged(path, config, entry.config, changes)
     load_weights(entry.model, folder.model_path)
     return entry, config
+
+
+def _structure(run):
+    """Returns the fields of a run that change the layers of a model but none of its numbers."""
+    usual = plain_configuration(configuration(run["name"]))
+    if "configuration" not in run or "rematerialise" not in usual:
+        return {}
+    return {"rematerialise": run["configuration"].get("rematerialise", False)}
 
 
 def _check_unchanged(path, run, config, changes):

@@ -14,6 +14,7 @@ from rich.console import Console
 
 import zoo.training.callbacks
 from zoo.cli import main
+from zoo.configs import MODELS, configuration
 from zoo.errors import ZooError
 from zoo.records.run_folder import RunFolder
 from zoo.registry import build
@@ -383,6 +384,21 @@ def test_a_field_younger_than_a_run_had_its_default(run, tmp_path):
     (out / "config.json").write_text(json.dumps(config))
     with pytest.raises(ZooError, match="of another perceiver_digits_tiny than.* num_latents=512"):
         load_run(out, with_data=False)
+
+
+def test_a_run_keeps_its_structure_where_rematerialising_has_become_usual(
+    run, tmp_path, monkeypatch
+):
+    out = shutil.copytree(run[0].path, tmp_path / "run")
+    config = json.loads((out / "config.json").read_text())
+    assert config["configuration"].pop("rematerialise") is False
+    (out / "config.json").write_text(json.dumps(config))
+    usual = MODELS[NAME]
+    architecture = dataclasses.replace(usual.architecture, rematerialise=True)
+    monkeypatch.setitem(MODELS, NAME, dataclasses.replace(usual, architecture=architecture))
+    assert configuration(NAME).architecture.rematerialise
+    entry, _ = load_run(out)
+    assert evaluate(entry)["loss"] == pytest.approx(run[0].test_figures["loss"], rel=1e-5)
 
 
 def test_corrupt_image_is_named(tmp_path):
