@@ -48,10 +48,12 @@ config = zoo.configuration(name, **ast.literal_eval(overrides))
 keras.utils.set_random_seed(0)
 model = zoo.build_model(config)
 random, batch_size = np.random.default_rng(0), int(batch_size)
-length = getattr(config, "example_length", getattr(config, "num_points", 1))  # or one window
+lengths = ("example_length", "num_points", "num_entities", "max_edges")
+length = next((getattr(config, name) for name in lengths if hasattr(config, name)), 1)
 
 def example(tensor):
-    shape = (batch_size, *(size or length for size in tensor.shape[1:]))
+    rows = config.max_nodes if tensor.name.startswith("node") else length  # or one window
+    shape = (batch_size, *(size or rows for size in tensor.shape[1:]))
     if tensor.dtype == "bool":
         return np.ones(shape, bool)
     if "int" in tensor.dtype:
@@ -148,6 +150,7 @@ def assert_predicted(name, batch_size, mode, overrides, num_steps=1):
         ("baseline_botnet_small", 64, {}),
         ("baseline_botnet_small", 64, {"num_attention_stages": 0, "recipe": "digits"}),
         ("baseline_botnet_small", 16, {"num_attention_stages": 2, "attention_dropout": 0.1}),
+        ("baseline_vit_small", 64, {}),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else None,
 )
@@ -267,10 +270,14 @@ def test_multiply_adds_of_text_are_those_of_the_graph(name):
         ("baseline_botnet_small", {"num_attention_stages": 3, "last_strides": 1, "num_heads": 2}),
         ("botnet_50", {"image_shape": (70, 64, 3)}),
         ("botnet_50", {"image_shape": (64, 64, 3), "num_attention_stages": 0}),
+        ("baseline_resnet_small", {}),
+        ("baseline_resnet_small", {"num_frequency_bands": 3, "image_shape": (9, 6, 3)}),
+        ("baseline_vit_small", {}),
+        ("baseline_vit_small", {"num_frequency_bands": 3, "image_shape": (12, 8, 3)}),
     ],
     ids=lambda value: None if isinstance(value, dict) else value,
 )
-def test_costs_of_botnets_are_those_of_the_model(name, overrides):
+def test_costs_of_baselines_are_those_of_the_model(name, overrides):
     config = zoo.configuration(name, **overrides)
     model, batch_size = zoo.build_model(config), 2
     takes = tf.TensorSpec((batch_size, *config.image_shape))
@@ -298,10 +305,10 @@ def test_costs_of_botnets_in_memory():
     assert with_momentum - without == 4 * large.parameters
 
 
-def test_baselines_without_a_prediction_are_told():
-    config = ALL_MODELS["baseline_vit_small"]
+def test_models_without_a_prediction_are_told():
+    config = ALL_MODELS["perceiver_io_multimodal_tiny"]
     assert not has_costs(config)
-    with pytest.raises(zoo.ZooError, match="Costs are predicted for BoTNets.* with a ViTConfig"):
+    with pytest.raises(zoo.ZooError, match="Costs are predicted for the baselines.* with a Perc"):
         costs(config)
 
 
@@ -317,8 +324,8 @@ def test_info_prints_costs_of_botnets(capsys):
         "optimiser's state 79.5 MiB",
     ):
         assert text in printed
-    assert main(["info", "baseline_resnet_small"]) == 0
-    assert "Costs are predicted for BoTNets, and Perceivers of" in capsys.readouterr().out
+    assert main(["info", "perceiver_io_multimodal_tiny"]) == 0
+    assert "Costs are predicted for the baselines, and Perceivers of" in capsys.readouterr().out
 
 
 def test_dense_is_what_dense_executes_and_auto_never_costs_more():
