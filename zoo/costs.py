@@ -6,6 +6,7 @@ Neither Keras nor TensorFlow is loaded and nothing is built.
 import math
 from dataclasses import dataclass
 
+from perceiver_tf.layers.joint_reading import joint_rows
 from perceiver_tf.layers.reading import Rows
 from perceiver_tf.models import memory
 from perceiver_tf.models.costs import densely, model_blocks
@@ -13,9 +14,13 @@ from perceiver_tf.models.memory import FLOAT_BYTES, Memory
 from perceiver_tf.models.parts import parts_memory
 from zoo.audio.configs import AudioConfig
 from zoo.audio.costs import around_sounds
+from zoo.audio_video.configs import AudioVideoConfig
+from zoo.audio_video.costs import around_streams
 from zoo.baselines.configs import BaselineConfig
 from zoo.baselines.costs import baseline_parts, grid_of
 from zoo.errors import ZooError
+from zoo.graphs.configs import GraphClassifierConfig
+from zoo.graphs.costs import around_graphs
 from zoo.images.configs import ImageClassifierConfig
 from zoo.images.costs import around_images
 from zoo.numerics import architecture_of
@@ -33,8 +38,8 @@ from zoo.video.configs import VideoConfig
 from zoo.video.costs import around_videos
 
 PREDICTED = (
-    "Costs are predicted for the baselines, and Perceivers of images, sounds, videos, point "
-    "clouds, sets, text and optical flow only."
+    "Costs are predicted for the baselines, and Perceivers of images, sounds, videos, videos with "
+    "sound, point clouds, graphs, sets, text and optical flow only."
 )
 _AROUND = {
     AudioConfig: around_sounds,
@@ -42,7 +47,9 @@ _AROUND = {
     PointCloudClassifierConfig: around_points,
     TextConfig: around_text,
     OpticalFlowConfig: around_flow,
+    GraphClassifierConfig: around_graphs,
     SetClassifierConfig: around_entities,
+    AudioVideoConfig: around_streams,
 }
 _STATES = {"adamw": 2, "adam": 2, "lamb": 2, "muon": 1, "sgd": 1}
 
@@ -79,8 +86,8 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
 
     Args:
         config: of a baseline, or of a Perceiver of the kinds in `PREDICTED`, whose examples are as
-            long as the pipeline's: of so many points, tokens or entities, padding included. An
-            example of sounds and videos is one window, of which a recording may have several.
+            long as the pipeline's: of so many points, tokens, entities, nodes and edges, padding
+            included. An example of sounds and videos is one window, of which a recording may have several.
         batch_size: int > 0, examples per forward pass or training step.
         recipe: how it is trained; the configuration's own by default.
 
@@ -137,12 +144,12 @@ def _optimizer_state(recipe, num_weights):
 
 
 def rows_of(config) -> Rows:
-    """Returns the rows of the byte array that the latents of a model read.
+    """Returns the rows of the byte array that the latents of a model read, see `joint_rows`.
 
     Raises:
         ZooError: if there is no prediction for this kind of model.
     """
-    return _surroundings(config, 1).rows
+    return joint_rows(_surroundings(config, 1).rows)
 
 
 def num_weights(config) -> int:
