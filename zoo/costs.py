@@ -87,7 +87,8 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     Args:
         config: of a baseline, or of a Perceiver of the kinds in `PREDICTED`, whose examples are as
             long as the pipeline's: of so many points, tokens, entities, nodes and edges, padding
-            included. An example of sounds and videos is one window, of which a recording may have several.
+            included. An example of sounds and videos is one window, of which a recording may have
+            several.
         batch_size: int > 0, examples per forward pass or training step.
         recipe: how it is trained; the configuration's own by default.
 
@@ -141,6 +142,19 @@ def _costs_of_baseline(config, batch_size, recipe):
 def _optimizer_state(recipe, num_weights):
     states = _STATES[recipe.optimizer] + (recipe.ema is not None)
     return FLOAT_BYTES * states * num_weights
+
+
+def assumed_length(config) -> str | None:
+    """Returns how long examples are assumed to be, of models that take any number of rows.
+
+    Returns:
+        what the pipeline delivers, in words, for sets and graphs; None for other models.
+    """
+    if isinstance(config, SetClassifierConfig):
+        return f"{config.num_entities} entities"
+    if isinstance(config, GraphClassifierConfig):
+        return f"{config.max_nodes} nodes and {config.max_edges} edges"
+    return None
 
 
 def rows_of(config) -> Rows:

@@ -18,7 +18,8 @@ class Block:
 
     Attributes:
         name: str, of its weights: blocks of one name share them.
-        reading: `Reading`, or `JointReading` of several modalities; that of a self-attend reads the queries themselves, densely.
+        reading: `Reading`, or `JointReading` of several modalities; that of a self-attend reads
+            the queries themselves, densely.
         query_channels: int, width of the queries and of the result.
         widening_factor: int, of the MLP.
         is_self_attend: bool.

@@ -273,7 +273,7 @@ def _backward_mlp(block):
 def _backward_attention(block, training):
     """Largest moment beside all that was kept."""
     latents = block.reading.num_queries * block.query_channels
-    return latents + max(
+    return latents + sum(  # no modality waits for another
         _backward_reading(part, block.is_self_attend, training) for part in block.reading.parts
     )
 
@@ -288,7 +288,8 @@ def _backward_reading(reading, is_self_attend, training):
     if reading.chosen == "separable":
         return again + scores
     if reading.chosen == "folded":
-        return again + scores + (rows if training.rows_have_gradients else 0)
+        # Gradients of the rows as normalised, from both products, and as centred.
+        return again + scores + (3 * rows if training.rows_have_gradients else 0)
     if is_self_attend:
         return again + 2 * scores
     return again + max(

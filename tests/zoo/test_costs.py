@@ -151,6 +151,8 @@ def assert_predicted(name, batch_size, mode, overrides, num_steps=1):
         ("baseline_botnet_small", 64, {"num_attention_stages": 0, "recipe": "digits"}),
         ("baseline_botnet_small", 16, {"num_attention_stages": 2, "attention_dropout": 0.1}),
         ("baseline_vit_small", 64, {}),
+        ("perceiver_proteins_small", 64, {}),
+        ("perceiver_audio_video_digits", 64, {}),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else None,
 )
@@ -248,6 +250,71 @@ def test_multiply_adds_are_those_of_the_graph(name, implementation, overrides):
     traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(takes)
     counted = sum(map(products_of, traced.graph.get_operations())) / batch_size
     assert costs(config, batch_size).multiply_adds == pytest.approx(counted, rel=0.02)
+
+
+SMALL_AUDIOSET = {"image_shape": (16, 64, 64, 3), "image_patch": (1, 4, 4), "num_latents": 64}
+
+
+@pytest.mark.parametrize(
+    "name, implementation, overrides, chosen",
+    [
+        ("perceiver_io_starcraft_entities", "auto", {}, "folded"),
+        ("perceiver_io_starcraft_entities", "dense", {"num_entities": 7}, "dense"),
+        ("perceiver_io_starcraft_entities", "dense", {"category_sizes": ()}, "dense"),
+        ("perceiver_mutag_small", "auto", {}, "folded"),
+        ("perceiver_mutag_small", "dense", {"hidden_channels": 5, "max_nodes": 3}, "dense"),
+        ("perceiver_proteins_small", "auto", {}, "folded"),
+        ("perceiver_proteins_small", "dense", {}, "dense"),
+        ("perceiver_audio_video_digits", "auto", {}, "folded"),
+        ("perceiver_audio_video_digits", "separable", {}, "separable"),
+        ("perceiver_audio_video_digits", "dense", {"streams": ("video",)}, "dense"),
+        ("perceiver_audio_video_digits", "auto", {"streams": ("audio",)}, "dense"),
+        ("perceiver_utd_depth_inertial", "auto", {}, "dense"),
+        ("perceiver_utd_depth_inertial", "folded", {}, "folded"),
+        ("perceiver_audioset_audio_video", "auto", SMALL_AUDIOSET, "separable and folded"),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else value,
+)
+def test_costs_of_several_modalities_are_those_of_the_model(
+    name, implementation, overrides, chosen
+):
+    config = zoo.configuration(name, cross_attention_implementation=implementation, **overrides)
+    model, batch_size = zoo.build_model(config), 2
+
+    def spec(tensor):
+        field = {"nodes": "max_nodes", "node_mask": "max_nodes"}.get(tensor.name, "max_edges")
+        length = getattr(config, field, getattr(config, "num_entities", None))
+        shape = (batch_size, *(size or length for size in tensor.shape[1:]))
+        return tf.TensorSpec(shape, tensor.dtype)
+
+    takes = keras.tree.map_structure(spec, model.input)
+    traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(takes)
+    counted = sum(map(products_of, traced.graph.get_operations())) / batch_size
+    predicted = costs(config, batch_size)
+    assert next(iter(predicted.implementations.values())) == chosen
+    assert predicted.parameters == sum(math.prod(w.shape) for w in model.trainable_weights)
+    # Folded rows have a 1 and their mask beside them, which is not counted: 2 of 64 channels more.
+    within = 1e-6 if chosen == "dense" else 0.025
+    assert predicted.multiply_adds == pytest.approx(counted, rel=within)
+
+
+def test_rows_of_several_modalities_are_joint():
+    config = ALL_MODELS["perceiver_audioset_audio_video"]
+    rows = rows_of(config)
+    assert (rows.length, rows.channels) == (16 * 28 * 28 + 480, config.row_channels)
+    assert rows_of(ALL_MODELS["perceiver_mutag_small"]).length == 28 + 33
+
+
+def test_info_says_how_long_an_example_is_assumed_to_be(capsys):
+    for name, length in (
+        ("perceiver_mutag_small", "28 nodes and 33 edges"),
+        ("perceiver_io_starcraft_entities", "512 entities"),
+    ):
+        assert main(["info", name, "--training"]) == 0
+        printed = re.sub(r"\s+", " ", capsys.readouterr().out)
+        assert f"length of an example {length}, padding included" in printed
+        assert main(["info", name, "--json", "-"]) == 0
+        assert json.loads(capsys.readouterr().out)["costs"]["assumed_length"] == length
 
 
 @pytest.mark.parametrize("name", ["perceiver_io_language_tiny", "perceiver_io_language_classifier"])
