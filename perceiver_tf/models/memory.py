@@ -118,7 +118,7 @@ def training_bytes(training, batch_size):
     """
     config = training.config
     blocks = [_without_blocks(block, config) for block in training.blocks]
-    kept = [_kept(block, config) for block in blocks]
+    kept = [_kept(block, training) for block in blocks]
     held = training.shared + sum(map(sum, kept))
     kept_bytes = FLOAT_BYTES * batch_size * held
     uses_to_come = Counter(block.name for block in blocks)
@@ -163,7 +163,7 @@ def _of_one_block(block):
     return dataclasses.replace(block, reading=reading)
 
 
-def _kept(block, config):
+def _kept(block, training):
     """Return what the parts of a block keep, in the order of the backward pass.
 
     The parts are the MLP and the attention; those of a rematerialised block are made as one. Of
@@ -174,7 +174,7 @@ def _kept(block, config):
     if block.reading.streams_queries:
         keys, values, _ = _keys_values_rows(block.reading)
         return 0, keys + values
-    return _kept_by_mlp(block, config), _kept_by_attention(block, config)
+    return _kept_by_mlp(block, training.config), _kept_by_attention(block, training)
 
 
 def _weights(block):
@@ -187,14 +187,14 @@ def _backward(block, training):
     """Return the parts' largest moments beside all that was kept, see `_kept`."""
     if block.rematerialised:
         plain = dataclasses.replace(block, rematerialised=False)
-        again = sum(_kept(plain, training.config))
+        again = sum(_kept(plain, training))
         if not block.is_self_attend:
             again += shared_elements(block)
         return (again + max(_backward(plain, training)),)
     if block.reading.streams_queries:
         once = _of_one_block(block)
         results = block.reading.num_queries * block.query_channels
-        again = sum(_kept(once, training.config))
+        again = sum(_kept(once, training))
         working = max(_backward_attention(once, training), _backward_mlp(once))
         return results, results + again + working
     return _backward_mlp(block), _backward_attention(block, training)
@@ -239,25 +239,30 @@ def _forward_mlp(block):
     return block.reading.queries_at_once * (block.query_channels + block.hidden_channels)
 
 
-def _kept_by_attention(block, config):
+def _kept_by_attention(block, training):
     """The normalised queries in two forms, what is projected from them, and the reading's own."""
     reading = block.reading
-    norm = block.query_channels * (2 + MASK * bool(config.dropout))
+    norm = block.query_channels * (2 + MASK * bool(training.config.dropout))
     kept = reading.num_queries * (norm + reading.qk_channels + reading.v_channels)
     if reading.chosen != "dense":
         kept += 2 * _folded(reading)
     whole = [part for part in reading.parts if not part.is_streamed]
-    return kept + sum(_kept_by_reading(part, block.is_self_attend, config) for part in whole)
+    return kept + sum(_kept_by_reading(part, block.is_self_attend, training) for part in whole)
 
 
-def _kept_by_reading(reading, is_self_attend, config):
+def _kept_by_reading(reading, is_self_attend, training):
     """Of the rows that are read at once; of streamed ones, the backward pass makes it again."""
     keys, values, rows = _keys_values_rows(reading)
-    scores = reading.scores_at_once * (1 + (1 + MASK) * bool(config.attention_dropout))
+    drops = bool(training.config.attention_dropout)
+    scores = reading.scores_at_once * (1 + (1 + MASK) * drops)
     if reading.chosen == "dense":
         return keys + values + scores + (0 if is_self_attend else rows)
     # Normalised rows of every folded reading: training steps do not share them, measured.
-    return scores + (reading.left_factor if reading.chosen == "separable" else rows)
+    if reading.chosen == "folded":
+        return scores + rows
+    # Where the rows' deviations have gradients, the rows are kept as scaled and as cut into tiles.
+    scaled = 2 * reading.block_length * reading.tile_width * training.rows_have_gradients
+    return scores + reading.left_factor + scaled
 
 
 def _kept_by_mlp(block, config):
@@ -283,7 +288,7 @@ def _backward_reading(reading, is_self_attend, training):
     _, _, rows = _keys_values_rows(reading)
     again = 0
     if reading.is_streamed:
-        again = _kept_by_reading(reading, is_self_attend, training.config)
+        again = _kept_by_reading(reading, is_self_attend, training)
     scores = reading.scores_at_once
     if reading.chosen == "separable":
         return again + scores

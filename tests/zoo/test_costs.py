@@ -259,7 +259,7 @@ SMALL_AUDIOSET = {"image_shape": (16, 64, 64, 3), "image_patch": (1, 4, 4), "num
     "name, implementation, overrides, chosen",
     [
         ("perceiver_io_starcraft_entities", "auto", {}, "folded"),
-        ("perceiver_io_starcraft_entities", "dense", {"num_entities": 7}, "dense"),
+        ("perceiver_io_starcraft_entities", "dense", {"num_entities": 40}, "dense"),
         ("perceiver_io_starcraft_entities", "dense", {"category_sizes": ()}, "dense"),
         ("perceiver_mutag_small", "auto", {}, "folded"),
         ("perceiver_mutag_small", "dense", {"hidden_channels": 5, "max_nodes": 3}, "dense"),
@@ -268,7 +268,7 @@ SMALL_AUDIOSET = {"image_shape": (16, 64, 64, 3), "image_patch": (1, 4, 4), "num
         ("perceiver_audio_video_digits", "auto", {}, "folded"),
         ("perceiver_audio_video_digits", "separable", {}, "separable"),
         ("perceiver_audio_video_digits", "dense", {"streams": ("video",)}, "dense"),
-        ("perceiver_audio_video_digits", "auto", {"streams": ("audio",)}, "dense"),
+        ("perceiver_audio_video_digits", "auto", {"streams": ("audio",)}, "folded"),
         ("perceiver_utd_depth_inertial", "auto", {}, "dense"),
         ("perceiver_utd_depth_inertial", "folded", {}, "folded"),
         ("perceiver_audioset_audio_video", "auto", SMALL_AUDIOSET, "separable and folded"),
