@@ -6,15 +6,21 @@ Neither Keras nor TensorFlow is loaded and nothing is built.
 import math
 from dataclasses import dataclass
 
+from perceiver_tf.layers.joint_reading import joint_rows
 from perceiver_tf.layers.reading import Rows
 from perceiver_tf.models import memory
-from perceiver_tf.models.botnet_costs import botnet_memory, botnet_parts
-from perceiver_tf.models.configs import BoTNetConfig
 from perceiver_tf.models.costs import densely, model_blocks
 from perceiver_tf.models.memory import FLOAT_BYTES, Memory
+from perceiver_tf.models.parts import parts_memory
 from zoo.audio.configs import AudioConfig
 from zoo.audio.costs import around_sounds
+from zoo.audio_video.configs import AudioVideoConfig
+from zoo.audio_video.costs import around_streams
+from zoo.baselines.configs import BaselineConfig
+from zoo.baselines.costs import baseline_parts, grid_of
 from zoo.errors import ZooError
+from zoo.graphs.configs import GraphClassifierConfig
+from zoo.graphs.costs import around_graphs
 from zoo.images.configs import ImageClassifierConfig
 from zoo.images.costs import around_images
 from zoo.numerics import architecture_of
@@ -24,14 +30,16 @@ from zoo.point_clouds.configs import PointCloudClassifierConfig
 from zoo.point_clouds.costs import around_points
 from zoo.recipes.named import RECIPES
 from zoo.recipes.recipe import Recipe
+from zoo.sets.configs import SetClassifierConfig
+from zoo.sets.costs import around_entities
 from zoo.text.configs import TextConfig
 from zoo.text.costs import around_text
 from zoo.video.configs import VideoConfig
 from zoo.video.costs import around_videos
 
 PREDICTED = (
-    "Costs are predicted for BoTNets, and Perceivers of images, sounds, videos, point clouds, text "
-    "and optical flow only."
+    "Costs are predicted for the baselines, and Perceivers of images, sounds, videos, videos with "
+    "sound, point clouds, graphs, sets, text and optical flow only."
 )
 _AROUND = {
     AudioConfig: around_sounds,
@@ -39,6 +47,9 @@ _AROUND = {
     PointCloudClassifierConfig: around_points,
     TextConfig: around_text,
     OpticalFlowConfig: around_flow,
+    GraphClassifierConfig: around_graphs,
+    SetClassifierConfig: around_entities,
+    AudioVideoConfig: around_streams,
 }
 _STATES = {"adamw": 2, "adam": 2, "lamb": 2, "muon": 1, "sgd": 1}
 
@@ -67,17 +78,17 @@ class Costs:
 
 def has_costs(config) -> bool:
     """Returns whether `costs` knows models of this kind: see `PREDICTED`."""
-    kinds = (ImageClassifierConfig, *_AROUND)
-    return isinstance(config, kinds) or isinstance(config.architecture, BoTNetConfig)
+    return isinstance(config, (BaselineConfig, ImageClassifierConfig, *_AROUND))
 
 
 def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     """Returns what the model of a configuration costs.
 
     Args:
-        config: of a BoTNet, or of a Perceiver of images, sounds, videos, point clouds, optical
-            flow or text, whose examples are as long as the pipeline's. An example of sounds and
-            videos is one window, of which a recording may have several.
+        config: of a baseline, or of a Perceiver of the kinds in `PREDICTED`, whose examples are as
+            long as the pipeline's: of so many points, tokens, entities, nodes and edges, padding
+            included. An example of sounds and videos is one window, of which a recording may have
+            several.
         batch_size: int > 0, examples per forward pass or training step.
         recipe: how it is trained; the configuration's own by default.
 
@@ -87,8 +98,8 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     if batch_size < 1:
         raise ZooError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}.")
     recipe = recipe or RECIPES[config.recipe]
-    if isinstance(config.architecture, BoTNetConfig):
-        return _costs_of_botnet(config, batch_size, recipe)
+    if isinstance(config, BaselineConfig):
+        return _costs_of_baseline(config, batch_size, recipe)
     views = getattr(config, "num_views", 1)
     around = _surroundings(config, batch_size * views)
     blocks = model_blocks(config.architecture, around.rows, around.queries)
@@ -108,12 +119,8 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     )
 
 
-def _costs_of_botnet(config, batch_size, recipe):
-    height, width, channels = config.image_shape
-    if config.num_frequency_bands:
-        channels += 2 * (2 * config.num_frequency_bands + 1)
-    grid = (height, width, channels)
-    parts = botnet_parts(config.architecture, grid, config.num_classes)
+def _costs_of_baseline(config, batch_size, recipe):
+    parts = baseline_parts(config)
     num_weights = sum(part.num_weights for part in parts)
     multiply_adds = sum(part.multiply_adds for part in parts)
     return Costs(
@@ -121,9 +128,9 @@ def _costs_of_botnet(config, batch_size, recipe):
         multiply_adds=multiply_adds,
         dense_multiply_adds=multiply_adds,
         implementations={},
-        memory=botnet_memory(
+        memory=parts_memory(
             parts,
-            math.prod(grid),
+            math.prod(grid_of(config)),
             batch_size,
             has_momentum=recipe.optimizer == "sgd" and recipe.momentum > 0,
             updates_meet=recipe.optimizer == "lamb",
@@ -137,13 +144,26 @@ def _optimizer_state(recipe, num_weights):
     return FLOAT_BYTES * states * num_weights
 
 
+def assumed_length(config) -> str | None:
+    """Returns how long examples are assumed to be, of models that take any number of rows.
+
+    Returns:
+        what the pipeline delivers, in words, for sets and graphs; None for other models.
+    """
+    if isinstance(config, SetClassifierConfig):
+        return f"{config.num_entities} entities"
+    if isinstance(config, GraphClassifierConfig):
+        return f"{config.max_nodes} nodes and {config.max_edges} edges"
+    return None
+
+
 def rows_of(config) -> Rows:
-    """Returns the rows of the byte array that the latents of a model read.
+    """Returns the rows of the byte array that the latents of a model read, see `joint_rows`.
 
     Raises:
         ZooError: if there is no prediction for this kind of model.
     """
-    return _surroundings(config, 1).rows
+    return joint_rows(_surroundings(config, 1).rows)
 
 
 def num_weights(config) -> int:

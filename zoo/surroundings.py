@@ -3,6 +3,7 @@
 Neither Keras nor TensorFlow is loaded.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 from perceiver_tf.layers.reading import Rows
@@ -14,7 +15,7 @@ class Surroundings:
     """What a model has around its blocks; numbers are for one example.
 
     Attributes:
-        rows: `Rows` that the latents read.
+        rows: `Rows` that the latents read; a tuple of them for several modalities.
         queries: the decoder's queries, see `model_blocks`.
         multiply_adds: int, of the adapter and of the head.
         num_weights: int, trained weights outside of the blocks.
@@ -25,7 +26,7 @@ class Surroundings:
         rows_have_gradients: bool, whether rows are made from trained weights.
     """
 
-    rows: Rows
+    rows: Rows | tuple[Rows, ...]
     queries: Rows | tuple[int, int | None]
     multiply_adds: int
     num_weights: int
@@ -47,21 +48,67 @@ def around_patches(config, grid, num_inputs):
     Returns:
         `Surroundings` of one window.
     """
-    architecture, (*sizes, patch) = config.architecture, grid
-    rows = Rows(tuple(sizes), patch, (2 * config.num_frequency_bands + 1,) * len(sizes))
-    channels, content = architecture.latent_channels, rows.length * patch
-    hidden = patch * config.patch_widening_factor
+    architecture = config.architecture
+    channels, factor = architecture.latent_channels, config.patch_widening_factor
+    patches = patches_of(grid, config.num_frequency_bands, num_inputs, factor)
+    return dataclasses.replace(
+        patches,
+        multiply_adds=patches.multiply_adds + channels * config.num_classes,
+        num_weights=patches.num_weights
+        + architecture.num_latents * channels
+        + (channels + 1) * config.num_classes,
+    )
+
+
+def patches_of(grid, num_frequency_bands, num_inputs, widening_factor, constant_channels=0):
+    """Returns what makes the rows of one stream that is cut into patches, without latents and head.
+
+    Args:
+        grid, num_inputs: see `around_patches`.
+        num_frequency_bands: int, of each axis.
+        widening_factor: int, of an MLP on every patch; 0: none.
+        constant_channels: int, width of the embedding that tells the stream from others.
+
+    Returns:
+        `Surroundings`.
+    """
+    *sizes, patch = grid
+    first, *others = (2 * num_frequency_bands + 1,) * len(sizes)
+    rows = Rows(tuple(sizes), patch, (first + constant_channels, *others))
+    content, hidden = rows.length * patch, patch * widening_factor
     mlp_weights = (patch + 1) * hidden + (hidden + 1) * patch if hidden else 0
     gelu = GELU_KEPT["tanh"] * rows.length * hidden
     return Surroundings(
         rows=rows,
         queries=(1, None),
-        multiply_adds=2 * content * hidden + channels * config.num_classes,
-        num_weights=architecture.num_latents * channels
-        + (channels + 1) * config.num_classes
-        + mlp_weights,
+        multiply_adds=2 * content * hidden,
+        num_weights=mlp_weights + constant_channels,
         held=num_inputs + content,
         forward=num_inputs + 2 * content + rows.length * hidden,
         kept=num_inputs + content + (content + gelu if hidden else 0),
-        rows_have_gradients=hidden > 0,
+        rows_have_gradients=hidden + constant_channels > 0,
+    )
+
+
+def around_modalities(parts, architecture, num_outputs):
+    """Returns what a Perceiver of several modalities has around its blocks, latents and head too.
+
+    Args:
+        parts: list of `Surroundings`, one for each modality.
+        architecture: `PerceiverConfig`.
+        num_outputs: int, width of the logits.
+    """
+    channels = architecture.latent_channels
+    held = sum(part.held for part in parts)
+    return Surroundings(
+        rows=tuple(part.rows for part in parts),
+        queries=(1, None),
+        multiply_adds=sum(part.multiply_adds for part in parts) + channels * num_outputs,
+        num_weights=sum(part.num_weights for part in parts)
+        + architecture.num_latents * channels
+        + (channels + 1) * num_outputs,
+        held=held,
+        forward=held + max(part.forward - part.held for part in parts),
+        kept=sum(part.kept for part in parts),
+        rows_have_gradients=any(part.rows_have_gradients for part in parts),
     )

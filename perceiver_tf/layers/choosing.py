@@ -1,6 +1,7 @@
 """The choices of `reading`, for byte arrays as layers have them."""
 
 from perceiver_tf.layers import byte_array
+from perceiver_tf.layers.joint_reading import chosen_together
 from perceiver_tf.layers.reading import TYPICAL_QUERIES, TYPICAL_ROWS, Reading, Rows, by_axis
 
 
@@ -34,14 +35,9 @@ def choose_implementations(parts, num_queries, num_heads, qk_channels, v_channel
         list of "folded" and "separable", or of nothing but "dense".
     """
     num_queries = num_queries or TYPICAL_QUERIES
-    readings = [
-        Reading(rows_of(part), num_queries, num_heads, qk_channels, v_channels) for part in parts
-    ]
-    costs = [reading.costs for reading in readings]
-    dense = sum(cost.pop("dense") for cost in costs)
-    if dense <= sum(min(cost.values()) for cost in costs):
-        return ["dense"] * len(parts)
-    return [min(cost, key=cost.get) for cost in costs]
+    return chosen_together(
+        [Reading(rows_of(part), num_queries, num_heads, qk_channels, v_channels) for part in parts]
+    )
 
 
 def reads_queries_by_axis(description, num_inputs, num_heads, qk_channels):

@@ -5,6 +5,7 @@ of them ("separable"), by counting multiply-adds; and how much is computed at on
 import Keras, so that models can be described before anything heavy is loaded.
 """
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -71,6 +72,15 @@ class Reading:
     implementation: str = "auto"
     streams: bool = True
     query_rows: Rows | None = None
+
+    @property
+    def parts(self):
+        """Tuple of `Reading`, one for each modality (`perceiver_tf.layers.joint_reading`)."""
+        return (self,)
+
+    def changed(self, **settings):
+        """Return the same reading with some fields replaced."""
+        return dataclasses.replace(self, **settings)
 
     @property
     def costs(self):
@@ -211,12 +221,14 @@ class Reading:
         sums = self.num_queries * num_inputs * self.v_channels
         return projected + num_blocks * folding + heads * num_inputs * per_input + sums
 
-    def _folding(self):
+    @property
+    def folding(self):
+        """Multiply-adds of folding the queries, and of unfolding what they gather."""
         return self.num_queries * self.rows.channels * (self.qk_channels + self.v_channels)
 
     def _folded(self):
         products = 2 * self.num_heads * self.num_queries * self.rows.length * self.rows.channels
-        return self._folding() + products
+        return self.folding + products
 
     def _table_products(self):
         """Multiply-adds of one folded query with the position tables of all axes."""
@@ -225,7 +237,7 @@ class Reading:
 
     def _separable(self, score_cost):
         per_query = self.rows.length * score_cost + self._table_products()
-        return self._folding() + 2 * self.num_heads * self.num_queries * per_query
+        return self.folding + 2 * self.num_heads * self.num_queries * per_query
 
 
 def by_axis(query_rows, num_inputs, num_heads, qk_channels):

@@ -7,6 +7,7 @@ of a matrix product; the elementwise work between the products is not counted.
 import dataclasses
 from dataclasses import dataclass
 
+from perceiver_tf.layers.joint_reading import joint_reading, joint_rows
 from perceiver_tf.layers.reading import Reading, Rows
 from perceiver_tf.models.configs import PerceiverIOConfig
 
@@ -17,7 +18,8 @@ class Block:
 
     Attributes:
         name: str, of its weights: blocks of one name share them.
-        reading: `Reading`; that of a self-attend reads the queries themselves, densely.
+        reading: `Reading`, or `JointReading` of several modalities; that of a self-attend reads
+            the queries themselves, densely.
         query_channels: int, width of the queries and of the result.
         widening_factor: int, of the MLP.
         is_self_attend: bool.
@@ -66,7 +68,7 @@ def model_blocks(config, rows, queries=(1, None)):
 
     Args:
         config: `PerceiverConfig` or `PerceiverIOConfig`.
-        rows: `Rows` of the inputs.
+        rows: `Rows` of the inputs; a tuple of them for several modalities.
         queries: the decoder's, for a `PerceiverIOConfig`: `Rows` of a grid, or a tuple (number,
             width); a width of None is that of the latents.
 
@@ -93,16 +95,16 @@ def model_blocks(config, rows, queries=(1, None)):
 def densely(blocks):
     """Return the same blocks with every attention computed densely."""
     return [
-        dataclasses.replace(
-            block, reading=dataclasses.replace(block.reading, implementation="dense")
-        )
+        dataclasses.replace(block, reading=block.reading.changed(implementation="dense"))
         for block in blocks
     ]
 
 
 def _cross_attend(config, rows, name):
-    qk_channels = config.cross_attention_qk_channels or min(config.latent_channels, rows.channels)
-    reading = Reading(
+    channels = joint_rows(rows).channels
+    qk_channels = config.cross_attention_qk_channels or min(config.latent_channels, channels)
+    read = Reading if isinstance(rows, Rows) else joint_reading
+    reading = read(
         rows=rows,
         num_queries=config.num_latents,
         num_heads=config.num_cross_attention_heads,

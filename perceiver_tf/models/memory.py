@@ -90,7 +90,10 @@ def forward_elements(blocks, shared):
 
 def shared_elements(block):
     """Return how many numbers depend on the rows of a cross-attend alone and are held for all."""
-    reading = block.reading
+    return sum(map(_shared_of_part, block.reading.parts))
+
+
+def _shared_of_part(reading):
     if reading.chosen == "folded":
         return reading.rows.length * reading.rows.channels
     if reading.is_streamed:
@@ -115,7 +118,7 @@ def training_bytes(training, batch_size):
     """
     config = training.config
     blocks = [_without_blocks(block, config) for block in training.blocks]
-    kept = [_kept(block, config) for block in blocks]
+    kept = [_kept(block, training) for block in blocks]
     held = training.shared + sum(map(sum, kept))
     kept_bytes = FLOAT_BYTES * batch_size * held
     uses_to_come = Counter(block.name for block in blocks)
@@ -149,7 +152,7 @@ def _without_blocks(block, config):
     drops = config.attention_dropout or (block.reading.decodes and config.dropout)
     if not drops:
         return block
-    return dataclasses.replace(block, reading=dataclasses.replace(block.reading, streams=False))
+    return dataclasses.replace(block, reading=block.reading.changed(streams=False))
 
 
 def _of_one_block(block):
@@ -160,7 +163,7 @@ def _of_one_block(block):
     return dataclasses.replace(block, reading=reading)
 
 
-def _kept(block, config):
+def _kept(block, training):
     """Return what the parts of a block keep, in the order of the backward pass.
 
     The parts are the MLP and the attention; those of a rematerialised block are made as one. Of
@@ -171,7 +174,7 @@ def _kept(block, config):
     if block.reading.streams_queries:
         keys, values, _ = _keys_values_rows(block.reading)
         return 0, keys + values
-    return _kept_by_mlp(block, config), _kept_by_attention(block, config)
+    return _kept_by_mlp(block, training.config), _kept_by_attention(block, training)
 
 
 def _weights(block):
@@ -184,14 +187,14 @@ def _backward(block, training):
     """Return the parts' largest moments beside all that was kept, see `_kept`."""
     if block.rematerialised:
         plain = dataclasses.replace(block, rematerialised=False)
-        again = sum(_kept(plain, training.config))
+        again = sum(_kept(plain, training))
         if not block.is_self_attend:
             again += shared_elements(block)
         return (again + max(_backward(plain, training)),)
     if block.reading.streams_queries:
         once = _of_one_block(block)
         results = block.reading.num_queries * block.query_channels
-        again = sum(_kept(once, training.config))
+        again = sum(_kept(once, training))
         working = max(_backward_attention(once, training), _backward_mlp(once))
         return results, results + again + working
     return _backward_mlp(block), _backward_attention(block, training)
@@ -208,47 +211,58 @@ def _projected_ahead(reading):
 def _forward_attention(block):
     """Largest moment beside the residual and what all cross-attends share."""
     reading, latents = block.reading, block.reading.num_queries * block.query_channels
+    if reading.chosen != "dense":
+        return max(map(_forward_unprojected, reading.parts)) + 2 * _folded(reading)
     keys, values, rows = _keys_values_rows(reading)
     scores = reading.scores_at_once
     if block.is_self_attend:
         projected = reading.num_queries * reading.qk_channels + keys + values
         return projected + max(latents, scores)
-    if reading.chosen == "dense":
-        # More than one head: values are ordered by heads, a copy, while the scores are there.
-        ordering = 2 * values + scores if reading.num_heads > 1 else 0
-        return max(3 * rows, keys + values + max(rows, scores), ordering)
+    # More than one head: values are ordered by heads, a copy, while the scores are there.
+    ordering = 2 * values + scores if reading.num_heads > 1 else 0
+    return max(3 * rows, keys + values + max(rows, scores), ordering)
+
+
+def _forward_unprojected(reading):
+    """Largest moment of one modality beside the folded queries and what they gather."""
+    scores = reading.scores_at_once
     if reading.chosen == "folded":
-        block = rows + scores if reading.is_streamed else max(rows, scores)
-        return block + 2 * _folded(reading)
+        rows = reading.block_length * reading.rows.channels
+        return rows + scores if reading.is_streamed else max(rows, scores)
     right = reading.block_length * reading.tile_width if reading.is_streamed else 0
     # Normalised for the bound of the scores, the same negated, normalised again, cut into tiles.
     content = 4 * reading.block_length * reading.rows.content_channels
-    return right + content + reading.left_factor + scores + 2 * _folded(reading)
+    return right + content + reading.left_factor + scores
 
 
 def _forward_mlp(block):
     return block.reading.queries_at_once * (block.query_channels + block.hidden_channels)
 
 
-def _kept_by_attention(block, config):
+def _kept_by_attention(block, training):
     """The normalised queries in two forms, what is projected from them, and the reading's own."""
     reading = block.reading
-    norm = block.query_channels * (2 + MASK * bool(config.dropout))
+    norm = block.query_channels * (2 + MASK * bool(training.config.dropout))
     kept = reading.num_queries * (norm + reading.qk_channels + reading.v_channels)
     if reading.chosen != "dense":
         kept += 2 * _folded(reading)
-    return kept + (0 if reading.is_streamed else _kept_by_reading(block, config))
+    whole = [part for part in reading.parts if not part.is_streamed]
+    return kept + sum(_kept_by_reading(part, block.is_self_attend, training) for part in whole)
 
 
-def _kept_by_reading(block, config):
+def _kept_by_reading(reading, is_self_attend, training):
     """Of the rows that are read at once; of streamed ones, the backward pass makes it again."""
-    reading = block.reading
     keys, values, rows = _keys_values_rows(reading)
-    scores = reading.scores_at_once * (1 + (1 + MASK) * bool(config.attention_dropout))
+    drops = bool(training.config.attention_dropout)
+    scores = reading.scores_at_once * (1 + (1 + MASK) * drops)
     if reading.chosen == "dense":
-        return keys + values + scores + (0 if block.is_self_attend else rows)
+        return keys + values + scores + (0 if is_self_attend else rows)
     # Normalised rows of every folded reading: training steps do not share them, measured.
-    return scores + (reading.left_factor if reading.chosen == "separable" else rows)
+    if reading.chosen == "folded":
+        return scores + rows
+    # Where the rows' deviations have gradients, the rows are kept as scaled and as cut into tiles.
+    scaled = 2 * reading.block_length * reading.tile_width * training.rows_have_gradients
+    return scores + reading.left_factor + scaled
 
 
 def _kept_by_mlp(block, config):
@@ -263,20 +277,29 @@ def _backward_mlp(block):
 
 def _backward_attention(block, training):
     """Largest moment beside all that was kept."""
-    reading, latents = block.reading, block.reading.num_queries * block.query_channels
+    latents = block.reading.num_queries * block.query_channels
+    return latents + sum(  # no modality waits for another
+        _backward_reading(part, block.is_self_attend, training) for part in block.reading.parts
+    )
+
+
+def _backward_reading(reading, is_self_attend, training):
+    """Largest moment of one modality beside the gradient of the queries."""
     _, _, rows = _keys_values_rows(reading)
-    again = _kept_by_reading(block, training.config) if reading.is_streamed else 0
+    again = 0
+    if reading.is_streamed:
+        again = _kept_by_reading(reading, is_self_attend, training)
     scores = reading.scores_at_once
     if reading.chosen == "separable":
-        return latents + again + scores
+        return again + scores
     if reading.chosen == "folded":
-        return latents + again + scores + (rows if training.rows_have_gradients else 0)
-    moments = [2 * scores + (rows if training.rows_have_gradients else 0)]
-    if block.is_self_attend:
-        moments = [2 * scores]
-    elif reading.chosen == "dense":
-        moments.append(2 * rows - scores)
-    return latents + again + max(moments)
+        # Gradients of the rows as normalised, from both products, and as centred.
+        return again + scores + (3 * rows if training.rows_have_gradients else 0)
+    if is_self_attend:
+        return again + 2 * scores
+    return again + max(
+        2 * scores + (rows if training.rows_have_gradients else 0), 2 * rows - scores
+    )
 
 
 def _keys_values_rows(reading):

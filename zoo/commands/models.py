@@ -9,7 +9,7 @@ from rich.text import Text
 
 from zoo.commands.terminal import add_command, console, write_json
 from zoo.configs import MODELS, configuration
-from zoo.costs import PREDICTED, Costs, costs, has_costs
+from zoo.costs import PREDICTED, Costs, assumed_length, costs, has_costs
 from zoo.recipes.named import RECIPES
 
 
@@ -48,7 +48,8 @@ def add_info(commands: argparse._SubParsersAction) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="examples (sounds, videos: windows) that the memory is predicted for (default: 1)",
+        help="examples (sounds, videos: windows; sets, graphs: of the length that is printed) that "
+        "the memory is predicted for (default: 1)",
     )
     parser.add_argument(
         "--training", action="store_true", help="also predict the memory of a training step"
@@ -93,7 +94,8 @@ def info_command(args: argparse.Namespace) -> None:
     out.print(_two_columns(f"recipe {config.recipe}", dataclasses.asdict(recipe)))
     if model_costs:
         of_what = "window" if hasattr(config, "num_windows") else "example"
-        out.print(_costs_table(model_costs, args.batch_size, args.training, of_what))
+        length = assumed_length(config)
+        out.print(_costs_table(model_costs, args.batch_size, args.training, of_what, length))
     else:
         out.print(PREDICTED)
     report = {"name": args.name, **dataclasses.asdict(config)}
@@ -101,14 +103,19 @@ def info_command(args: argparse.Namespace) -> None:
     if model_costs:
         described = _costs_report(model_costs, args.batch_size, args.training)
         report["costs"] = {"of": of_what, **described}
+        if length:
+            report["costs"]["assumed_length"] = length
     write_json(args.json, report)
 
 
-def _costs_table(model_costs: Costs, batch_size: int, training: bool, of_what: str) -> Table:
+def _costs_table(
+    model_costs: Costs, batch_size: int, training: bool, of_what: str, length: str | None
+) -> Table:
     """Returns multiply-adds and memory, of examples or of windows, as they are printed."""
     ran = ", ".join(f"{name} {form}" for name, form in model_costs.implementations.items())
     memory = model_costs.memory
-    rows = {
+    rows = {f"length of an {of_what}": f"{length}, padding included"} if length else {}
+    rows |= {
         f"multiply-adds per {of_what}": f"{_in_words(model_costs.multiply_adds)}, as executed",
         "all attention dense": _in_words(model_costs.dense_multiply_adds),
         "implementations": ran or "each attention dense",

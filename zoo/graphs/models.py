@@ -4,7 +4,7 @@ import keras
 
 from perceiver_tf.layers.entity_inputs import EntityInputs
 from perceiver_tf.models.perceiver import perceiver
-from zoo.graphs.preprocess import edge_channels, node_channels
+from zoo.graphs.widths import edge_channels, node_channels
 from zoo.numerics import architecture_of
 
 

@@ -20,11 +20,10 @@ from zoo.graphs.pipeline import (
 )
 from zoo.graphs.preprocess import (
     GraphPreprocess,
-    edge_channels,
-    node_channels,
     with_chosen_signs,
     with_signs,
 )
+from zoo.graphs.widths import edge_channels, node_channels
 
 CONFIG = GraphClassifierConfig(
     "",
