@@ -5,6 +5,7 @@ import keras
 from perceiver_tf.layers import (  # noqa: F401
     clip_decoder,
     clip_inputs,
+    frame_views,
     inputs,
     latent_transformer,
     latents,

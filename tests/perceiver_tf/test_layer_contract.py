@@ -66,6 +66,8 @@ LAYERS = [
     ("SpaceToDepth", {"patch_shape": (4, 3)}, (IMAGES,)),
     ("Motion", {}, (FRAMES,)),
     ("ImageViews", {"mirrored": True, "shift": 1}, (IMAGES,)),
+    ("FrameViews", {}, (FRAMES,)),
+    ("MeanOfFlows", {}, ((8, 6, 9, 2),)),
     ("MeanOfViews", {"num_views": 2}, ((6, 5),)),
     ("RelativeSelfAttention", {"num_heads": 2, "qk_channels": 8, "v_channels": 4}, (IMAGES,)),
     ("MaskToken", {"num_channels": 9}, (ROWS,)),

@@ -68,11 +68,9 @@ def assert_equal_steps(these, those, tolerance=1e-5):
     "overrides",
     [
         {},
-        {"sharing": "all"},
         {"sharing": "none"},
         {"num_blocks": 2, "gelu": "erf"},
         {"cross_attention_implementation": "dense", "num_cross_attention_heads": 2},
-        {"cross_attention_implementation": "separable"},
     ],
 )
 def test_outputs_and_gradients_are_equal(random, overrides):
@@ -190,14 +188,12 @@ def _same_seeds(*models):
             seed.assign([17, index])
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_mixed_precision_keeps_the_dtypes_of_weights_and_latents(random, policy):
-    keras.config.set_dtype_policy(policy)
+def test_mixed_precision_sums_gradients_in_float32(random):
+    keras.config.set_dtype_policy("mixed_bfloat16")
     plain, again = pair()
     images = tf.constant(images_of(random))
-    tolerance = 1e-5 if policy == "float32" else 3e-2
     step = training_step(again)(images)
-    assert_equal_steps(step, training_step(plain)(images), tolerance)
+    assert_equal_steps(step, training_step(plain)(images), tolerance=3e-2)
     assert {gradient.dtype for gradient in step[1]} == {tf.float32}
 
 

@@ -4,6 +4,7 @@ This module loads neither Keras nor TensorFlow, so that listing the models is in
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from perceiver_tf.choices import PATCH_INITIALIZERS
 from perceiver_tf.models.configs import PerceiverIOConfig
@@ -32,6 +33,8 @@ class OpticalFlowConfig:
         cost_volume_channels: width of that.
         downscale: by which whole factor frames are made smaller before the model sees them; the
             flow is enlarged again. 1 or even.
+        mirrored_views: whether the flow is averaged over the frames and their three mirror images,
+            except in training.
         views_per_pair: training examples of one epoch for each pair of frames.
         warp_share: share of the training examples that are warps with a known flow, made of
             the pairs' first frames, instead of the pairs themselves.
@@ -55,12 +58,15 @@ class OpticalFlowConfig:
     max_displacement: int = 0
     cost_volume_channels: int = 48
     downscale: int = 1
+    mirrored_views: bool = False
     views_per_pair: int = 1
     warp_share: float = 0.0
     max_motion: float = 40.0
     dataset: str = "FlyingChairs_release/data"
     recipe: str = "optical_flow"
     numerics: str = "deepmind"
+
+    prediction_fields: ClassVar[tuple[str, ...]] = ("mirrored_views",)
 
     def __post_init__(self):
         counts = ("num_frequency_bands", "patch_size", "content_channels", "downscale")
@@ -69,6 +75,7 @@ class OpticalFlowConfig:
         require(self, "patch_size", "odd", self.patch_size % 2 == 1)
         require(self, "downscale", "1 or even", self.downscale == 1 or self.downscale % 2 == 0)
         require(self, "frame_shape", "(height, width)", are_counts(self.frame_shape, 2))
+        require(self, "mirrored_views", "True or False", isinstance(self.mirrored_views, bool))
         whole = is_count(self.max_displacement, 0)
         require(self, "max_displacement", "an integer of at least 0", whole)
         sized = self.max_resolution is None or are_counts(self.max_resolution, 2)
@@ -78,6 +85,11 @@ class OpticalFlowConfig:
         known = self.patch_initializer in PATCH_INITIALIZERS
         require(self, "patch_initializer", f"one of {PATCH_INITIALIZERS}", known)
         check_numerics(self.numerics)
+
+    @property
+    def num_views(self):
+        """Views of a pair of frames over which the flow is averaged, itself included."""
+        return 4 if self.mirrored_views else 1
 
     @property
     def reads(self):
@@ -128,6 +140,7 @@ FLOW_MODELS = {
         patch_initializer="spectral",
         max_displacement=8,
         downscale=4,
+        mirrored_views=True,
         views_per_pair=200,
         warp_share=0.8,
         max_motion=8.0,

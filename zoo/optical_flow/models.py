@@ -2,6 +2,7 @@
 
 import keras
 
+from perceiver_tf.layers.frame_views import FrameViews, MeanOfFlows
 from perceiver_tf.layers.patches import FlowInputs
 from perceiver_tf.models.perceiver_io import perceiver_io
 from zoo.numerics import architecture_of
@@ -30,6 +31,7 @@ def optical_flow_model(config, name="optical_flow"):
     """
     height, width = config.frame_shape
     frames = keras.Input((2, height, width, 3), name="frames")
+    seen = FrameViews(name="views")(frames) if config.mirrored_views else frames
     adapter = FlowInputs(
         config.num_frequency_bands,
         config.max_resolution or config.frame_shape,
@@ -40,13 +42,20 @@ def optical_flow_model(config, name="optical_flow"):
         config.cost_volume_channels,
         name="inputs",
     )
-    described = adapter(frames)
+    described = adapter(seen)
     decoder = perceiver_io(
-        frames, lambda _: described, lambda _: described, config=architecture_of(config)
+        frames,
+        lambda _: described,
+        lambda _: described,
+        config=architecture_of(config),
+        views=lambda _: seen,
     )
     outputs = keras.layers.Dense(2, kernel_initializer="zeros", name="outputs", dtype="float32")(
         decoder.output
     )
     grid = keras.layers.Reshape((height, width, 2), name="grid", dtype="float32")(outputs)
     flow = keras.layers.Rescaling(FLOW_SCALE_FACTOR / RESCALE_FACTOR, name="flow", dtype="float32")
-    return keras.Model(frames, flow(grid), name=name)
+    if not config.mirrored_views:
+        return keras.Model(frames, flow(grid), name=name)
+    mean = MeanOfFlows(name="mean_of_flows", dtype="float32")
+    return keras.Model(frames, mean(flow(grid)), name=name)

@@ -11,7 +11,7 @@ class ServedFlow:
     """The function that is served; exported graph and in-process prediction both run it.
 
     Frames larger than the model's are covered by tiles that overlap by `MIN_OVERLAP` pixels, or by
-    half a tile where that is less.
+    three quarters of a tile where that is less.
 
     Args:
         model: functional `keras.Model` from float32 frames (b, 2, h, w, 3) to float32 flow (b, h,
@@ -24,7 +24,7 @@ class ServedFlow:
         self.model = model
         self.preprocess = preprocess
         self.tile_shape = tuple(model.input_shape[2:4])
-        self.min_overlap = min(MIN_OVERLAP, min(self.tile_shape) // 2)
+        self.min_overlap = min(MIN_OVERLAP, 3 * min(self.tile_shape) // 4)
 
     def endpoints(self):
         """Returns `serving_default`, and the same as `flow`: name to (function, specs)."""

@@ -34,7 +34,8 @@ _HEADS_OF_CLASSES = {
     "image_conv": "outputs/bias",
     "multimodal": "decoder/label_head/bias",
 }
-_OF_PUBLISHED_FLOW = {"max_displacement": 0}  # the published model has no cost volume
+# The published model has no cost volume, and predicts once.
+_OF_PUBLISHED_FLOW = {"max_displacement": 0, "mirrored_views": False}
 _SHOWN_FROM = 50_000_000  # bytes from which progress is shown
 
 

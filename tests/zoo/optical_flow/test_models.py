@@ -135,6 +135,24 @@ def test_flow_is_a_fifth_of_the_last_layers_output(random):
     np.testing.assert_allclose(model(frames), np.reshape(raw, (2, 4, 7, 2)) / 5, rtol=1e-5)
 
 
+def test_mirrored_views_average_the_flow_of_all_mirror_images(random):
+    config = tiny(content_channels=6, max_displacement=1, cost_volume_channels=3)
+    plain = with_random_outputs(optical_flow_model(config), random)
+    model = optical_flow_model(dataclasses.replace(config, mirrored_views=True))
+    model.set_weights(plain.get_weights())
+    frames = random.uniform(-1, 1, (3, 2, 4, 7, 3)).astype("float32")
+    total = 0.0
+    for down in (1, -1):
+        for right in (1, -1):
+            flow = plain(frames[:, :, ::down, ::right])[:, ::down, ::right]
+            total = total + np.asarray(flow) * (right, down)
+    np.testing.assert_allclose(model(frames), total / 4, atol=1e-5)
+    np.testing.assert_allclose(
+        model(frames[:, :, ::-1])[:, ::-1] * (1, -1), model(frames), atol=1e-5
+    )
+    np.testing.assert_allclose(model(frames, training=True), plain(frames), atol=1e-5)
+
+
 def test_numerics_choose_the_gelu(random):
     frames = random.normal(size=(1, 2, 4, 7, 3)).astype("float32")
     models = [

@@ -8,7 +8,7 @@ import zoo
 @pytest.mark.slow
 def test_tiny_model_learns_warps_of_a_photograph_and_flow_of_another(tmp_path):
     """An untrained model says that nothing moves: its error is that of predicting zero."""
-    overrides = {"views_per_pair": 1200}
+    overrides = {"views_per_pair": 800}
     untrained = zoo.build("perceiver_io_flow_tiny", **overrides)
     motion = [
         np.hypot(flow[..., 0], flow[..., 1]) for _, flow in untrained.pipeline.batches("test", 16)
