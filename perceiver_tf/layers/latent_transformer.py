@@ -3,7 +3,8 @@
 import keras
 
 from perceiver_tf.layers.blocks import SelfAttend
-from perceiver_tf.layers.rematerialised import Step, call_in_turn, rematerialise
+from perceiver_tf.layers.rematerialised import rematerialise
+from perceiver_tf.layers.steps import Step, call_in_turn
 
 
 @keras.saving.register_keras_serializable("perceiver_tf")
@@ -82,7 +83,7 @@ class LatentTransformer(keras.layers.Layer):
         return call_in_turn(steps, latents, training)
 
     def steps(self, latents_mask=None):
-        """Return the `rematerialised.Step`s of all passes."""
+        """Return the `steps.Step`s of all passes."""
         passes = self.num_blocks if self.share_blocks else 1
         return [Step(layer, {"latents_mask": latents_mask}) for layer in self.self_attends * passes]
 

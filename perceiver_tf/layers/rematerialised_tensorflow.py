@@ -13,7 +13,7 @@ the whole sequence is written here, adding each gradient to the last before the 
 import keras
 import tensorflow as tf
 
-from perceiver_tf.layers.rematerialised import call_in_turn, call_with, values_of
+from perceiver_tf.layers.steps import call_in_turn, call_with, values_of
 from perceiver_tf.layers.streaming import wait
 
 

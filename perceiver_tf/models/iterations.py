@@ -5,7 +5,8 @@ import dataclasses
 import keras
 
 from perceiver_tf.layers.cross_attend import CrossAttend
-from perceiver_tf.layers.rematerialised import Step, call_in_turn, rematerialise
+from perceiver_tf.layers.rematerialised import rematerialise
+from perceiver_tf.layers.steps import Step, call_in_turn
 from perceiver_tf.layers.streaming import as_tensor
 from perceiver_tf.models import encoder
 from perceiver_tf.models.configs import PerceiverConfig
