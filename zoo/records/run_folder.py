@@ -27,6 +27,7 @@ from zoo.errors import ZooError
 from zoo.records.training_curve import draw_training_curve
 
 RUN_FILE = "config.json"
+MODEL_FILE = "model.keras"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class RunFolder:
     def __init__(self, path, config):
         self.path = Path(path)
         self.config = config
-        self.model_path = self.path / "model.keras"
+        self.model_path = self.path / MODEL_FILE
         self.metrics_path = self.path / "metrics.csv"
         self.curve_path = self.path / "training_curve.png"
         self.log_path = self.path / "logs"

@@ -14,7 +14,7 @@ from typing import Any
 from perceiver_tf.models.configs import PerceiverConfig
 from zoo.configs import as_setting, fields_from_data
 from zoo.errors import ZooError
-from zoo.records.run_folder import RUN_FILE, RunFolder
+from zoo.records.run_folder import MODEL_FILE, RUN_FILE, RunFolder
 from zoo.tasks import task_of
 from zoo.weights import checkpoints
 
@@ -67,7 +67,7 @@ def open_starting_weights(source, name: str) -> StartingWeights:
     Raises:
         ZooError: If there are none, they cannot be read, or they are of another model.
     """
-    if checkpoints.is_checkpoint(source):
+    if checkpoints.is_checkpoint(source) and not _is_run(source):
         checkpoint = checkpoints.opened(source)
         return StartingWeights(
             load=functools.partial(checkpoints.load_into, weights=checkpoint),
@@ -77,7 +77,7 @@ def open_starting_weights(source, name: str) -> StartingWeights:
         )
     path = pathlib.Path(source)
     if (path / RUN_FILE).is_file():
-        about, path = RunFolder.open(path).config, path / "model.keras"
+        about, path = RunFolder.open(path).config, path / MODEL_FILE
     else:
         about = read_about(path)
     if about is None:
@@ -93,6 +93,14 @@ def open_starting_weights(source, name: str) -> StartingWeights:
         num_classes=num_classes,
         class_names=None if names is None else tuple(names),
     )
+
+
+def _is_run(source) -> bool:
+    """Whether weights are a run folder: like transformers' folders it holds a config.json."""
+    if isinstance(source, checkpoints.Checkpoint):
+        return False
+    path = pathlib.Path(source)
+    return (path / RUN_FILE).is_file() and (path / MODEL_FILE).is_file()
 
 
 def read_about(path) -> dict | None:

@@ -386,6 +386,15 @@ def test_a_field_younger_than_a_run_had_its_default(run, tmp_path):
         load_run(out, with_data=False)
 
 
+def test_a_run_is_a_start(run):
+    images = np.random.default_rng(0).random((2, 8, 8, 1), "float32")
+    trained, _ = load_run(run[0].path)
+    for weights in (run[0].path, str(run[0].path)):
+        entry = build(NAME, weights=weights)
+        np.testing.assert_array_equal(entry.model(images), trained.model(images))
+        assert entry.class_names == trained.class_names
+
+
 def test_a_run_keeps_its_structure_where_rematerialising_has_become_usual(
     run, tmp_path, monkeypatch
 ):
