@@ -11,13 +11,14 @@ from perceiver_tf.layers.reading import Reading, Rows
 
 @dataclass(frozen=True)
 class JointReading:
-    """Attention of queries to several modalities of which none is read densely.
+    """Attention of queries to several modalities, each in a form of its own.
 
-    It stands where a `Reading` may. Queries are folded once for all modalities.
+    It stands where a `Reading` may. Queries are folded once for all modalities. Dense are all of
+    them or none, and then only to count what that would cost (`costs.densely`).
 
     Attributes:
         rows: `Rows` of all together, see `joint_rows`.
-        parts: tuple of `Reading`, "folded" or "separable", one for each modality.
+        parts: tuple of `Reading`, one for each modality.
     """
 
     rows: Rows
