@@ -141,7 +141,10 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
         "--split", metavar="SPLIT", help="default: test, or validation if there is no test split"
     )
     parser.add_argument(
-        "--batch-size", type=int, default=256, metavar="N", help="examples at once (default 256)"
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="examples at once (default: 256, fewer where these took more memory than training)",
     )
     add_changes_option(parser)
     parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
@@ -171,7 +174,7 @@ def train_command(args: argparse.Namespace) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> None:
     """Prints loss and accuracy of a run."""
-    if args.batch_size < 1:
+    if args.batch_size is not None and args.batch_size < 1:
         raise ZooError(f"`--batch-size` must be at least 1. Received: {args.batch_size}.")
     start_tensorflow()
     from zoo.serving.trained_runs import load_run

@@ -13,8 +13,7 @@ from zoo.errors import ZooError
 from zoo.tasks import task_of
 from zoo.training import callbacks, mid_epoch
 from zoo.training.distribution import even_batch_size, needs_static_shapes
-
-EVALUATION_BATCH = 256
+from zoo.training.evaluation_batch import evaluation_batch
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -123,7 +122,7 @@ def held_out_batches(entry, recipe, *preferred):
         return None
     num_examples = entry.pipeline.num_examples(split)
     strategy = entry.model.distribute_strategy
-    batch_size = max(recipe.batch_size, EVALUATION_BATCH)
+    batch_size = evaluation_batch(entry.config, recipe)
     return entry.pipeline.batches(split, even_batch_size(batch_size, num_examples, strategy))
 
 

@@ -20,8 +20,8 @@ from zoo.training.distribution import (
     get_strategy,
     resolve_jit_compile,
 )
+from zoo.training.evaluation_batch import evaluation_batch
 from zoo.training.fit import (
-    EVALUATION_BATCH,
     data_errors_named,
     fit,
     held_out_split,
@@ -150,13 +150,13 @@ def train(
     return _result(entry, settings, folder, history)
 
 
-def evaluate(entry, split: str = "test", batch_size: int = 256) -> dict:
+def evaluate(entry, split: str = "test", batch_size: int | None = None) -> dict:
     """Measures a model on a split of its pipeline's data.
 
     Args:
         entry: `zoo.entry.Entry`.
         split: one of `entry.pipeline.splits`.
-        batch_size: int > 0; it does not change the figures.
+        batch_size: int > 0; it does not change the figures. None: see `evaluation_batch`.
 
     Returns:
         dict of "loss" (float, without label smoothing), the task's metrics (such as "accuracy",
@@ -175,6 +175,7 @@ def evaluate(entry, split: str = "test", batch_size: int = 256) -> dict:
         recipe = RECIPES[entry.config.recipe].replace(label_smoothing=0.0)
         evaluator.compile(**task.compiled(entry.config, recipe), jit_compile=False)
     num_examples = entry.pipeline.num_examples(split)
+    batch_size = batch_size or evaluation_batch(entry.config, recipe)
     batch_size = even_batch_size(batch_size, num_examples, model.distribute_strategy)
     batches = entry.pipeline.batches(split, batch_size)
     with data_errors_named():
@@ -251,7 +252,7 @@ def _build_compiled(settings, strategy, jit_compile, resume):
 
 def _result(entry, settings, folder, history):
     split = held_out_split(entry, "test", "validation")
-    batch_size = max(settings.recipe.batch_size, EVALUATION_BATCH)
+    batch_size = evaluation_batch(entry.config, settings.recipe)
     figures = {"num_examples": 0} if split is None else evaluate(entry, split, batch_size)
     num_examples = figures.pop("num_examples")
     return RunResult(
