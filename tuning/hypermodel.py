@@ -7,13 +7,13 @@ import keras_tuner
 from tuning.budget import ModelCosts
 from tuning.spaces import SPACES, Proposal, check_fits, space_of
 from zoo.configs import configuration
-from zoo.costs import costs, has_costs
+from zoo.costs import costs
 from zoo.data.pipeline import data_error
 from zoo.entry import Entry
 from zoo.errors import ZooError
 from zoo.names import nearest
 from zoo.recipes.named import RECIPES
-from zoo.registry import build_model, open_pipeline, parameter_count
+from zoo.registry import build_model, open_pipeline
 from zoo.tasks import task_of
 from zoo.training.distribution import get_strategy, resolve_jit_compile
 from zoo.training.fit import held_out_batches, steps_per_epoch, training_batches
@@ -121,14 +121,8 @@ class PerceiverHyperModel(keras_tuner.HyperModel):
         return config, self.recipe.replace(**proposal.recipe)
 
     def costs(self, hp) -> ModelCosts:
-        """Returns what a point costs, from its configuration alone.
-
-        For kinds of models whose costs are not predicted, only the parameters are known; the
-        others are 0.
-        """
+        """Returns what a point costs, from its configuration alone."""
         config, recipe = self.settings(hp)
-        if not has_costs(config):
-            return ModelCosts(parameter_count(config), 0, 0)
         predicted = costs(config, recipe.batch_size, recipe)
         weights = 4 * predicted.parameters
         return ModelCosts(

@@ -23,6 +23,8 @@ from zoo.graphs.configs import GraphClassifierConfig
 from zoo.graphs.costs import around_graphs
 from zoo.images.configs import ImageClassifierConfig
 from zoo.images.costs import around_images
+from zoo.multimodal.configs import MultimodalAutoencoderConfig
+from zoo.multimodal.costs import around_clips
 from zoo.numerics import architecture_of
 from zoo.optical_flow.configs import OpticalFlowConfig
 from zoo.optical_flow.costs import around_flow
@@ -37,10 +39,6 @@ from zoo.text.costs import around_text
 from zoo.video.configs import VideoConfig
 from zoo.video.costs import around_videos
 
-PREDICTED = (
-    "Costs are predicted for the baselines, and Perceivers of images, sounds, videos, videos with "
-    "sound, point clouds, graphs, sets, text and optical flow only."
-)
 _AROUND = {
     AudioConfig: around_sounds,
     VideoConfig: around_videos,
@@ -50,6 +48,7 @@ _AROUND = {
     GraphClassifierConfig: around_graphs,
     SetClassifierConfig: around_entities,
     AudioVideoConfig: around_streams,
+    MultimodalAutoencoderConfig: around_clips,
 }
 _STATES = {"adamw": 2, "adam": 2, "lamb": 2, "muon": 1, "sgd": 1}
 
@@ -76,19 +75,13 @@ class Costs:
     optimizer_state: int
 
 
-def has_costs(config) -> bool:
-    """Returns whether `costs` knows models of this kind: see `PREDICTED`."""
-    return isinstance(config, (BaselineConfig, ImageClassifierConfig, *_AROUND))
-
-
 def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
     """Returns what the model of a configuration costs.
 
     Args:
-        config: of a baseline, or of a Perceiver of the kinds in `PREDICTED`, whose examples are as
-            long as the pipeline's: of so many points, tokens, entities, nodes and edges, padding
-            included. An example of sounds and videos is one window, of which a recording may have
-            several.
+        config: of a model whose examples are as long as the pipeline's: of so many points, tokens,
+            entities, nodes and edges, padding included. An example of sounds and videos is one
+            window, of which a recording may have several.
         batch_size: int > 0, examples per forward pass or training step.
         recipe: how it is trained; the configuration's own by default.
 
@@ -111,12 +104,19 @@ def costs(config, batch_size=1, recipe: Recipe | None = None) -> Costs:
         parameters=_num_weights(blocks, around),
         multiply_adds=predicting(blocks),
         dense_multiply_adds=predicting(densely(blocks)),
-        implementations={
-            block.name: block.reading.chosen for block in blocks if not block.is_self_attend
-        },
+        implementations=_implementations(blocks),
         memory=_memory(config, recipe, around, blocks, batch_size, views),
         optimizer_state=_optimizer_state(recipe, _num_weights(blocks, around)),
     )
+
+
+def _implementations(blocks):
+    """Returns what the cross-attends of each name run; of one name, of clips, several forms."""
+    forms = {}
+    for block in blocks:
+        if not block.is_self_attend:
+            forms.setdefault(block.name, {})[block.reading.chosen] = None
+    return {name: " and ".join(of_name) for name, of_name in forms.items()}
 
 
 def _costs_of_baseline(config, batch_size, recipe):
@@ -182,18 +182,17 @@ def _surroundings(config, batch_size):
     for kind, around in _AROUND.items():
         if isinstance(config, kind):
             return around(config)
-    raise ZooError(
-        f"{PREDICTED} Received: a {type(config).__name__} "
-        f"with a {type(config.architecture).__name__}."
-    )
+    raise ZooError(f"There is no prediction of costs for a {type(config).__name__}.")
 
 
 def _memory(config, recipe, around, blocks, batch_size, views):
     shared = memory.shared_elements(blocks[0])
     forward = max(around.held + memory.forward_elements(blocks, shared), around.forward)
+    architecture = architecture_of(config)
+    drops = max(architecture.dropout, architecture.attention_dropout) > 0
     training = memory.Training(
-        blocks=blocks,
-        config=architecture_of(config),
+        blocks=model_blocks(architecture, around.rows, around.queries, drops),
+        config=architecture,
         shared=around.kept + (0 if blocks[0].rematerialised else shared),
         num_other_weights=around.num_weights,
         rows_have_gradients=around.rows_have_gradients,

@@ -205,11 +205,13 @@ class ClipDecoder(keras.layers.Layer):
         parts, whole, describe = byte_array.as_blocks(description, None)
         first, axis = parts[0]
         size = first.shape[axis]
-        # Beside the scores, a query's row is held four times: as it is, as read, and in the MLP.
-        width = 4 * byte_array.row_width(description)
-        width += self.cross_attend.num_heads * latents.shape[1]
-        row_bytes = 4 * width * (num_queries // size) * (latents.shape[0] or 1)
-        length = reading.block_length(size, row_bytes)
+        length = reading.decoded_length(
+            size,
+            (num_queries // size) * (latents.shape[0] or 1),
+            byte_array.row_width(description),
+            self.cross_attend.num_heads,
+            latents.shape[1],
+        )
         if length == size:
             return decode(latents, description)
 

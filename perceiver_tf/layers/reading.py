@@ -256,6 +256,21 @@ def by_axis(query_rows, num_inputs, num_heads, qk_channels):
     return costs["separable"] / 2 < costs["dense"]
 
 
+def decoded_length(size, num_queries, query_channels, num_heads, num_inputs):
+    """Return how many of the items that `ClipDecoder` cuts its queries along it decodes at once.
+
+    Beside the scores, a query's row is held four times: as it is, as read, and in the MLP.
+
+    Args:
+        size: int, items: indices of the queries' first axis.
+        num_queries: int, queries of an item, in all examples together.
+        query_channels: int, width of a query.
+        num_heads: int, of the attention.
+        num_inputs: int, rows that the queries attend to.
+    """
+    return block_length(size, 4 * num_queries * (4 * query_channels + num_heads * num_inputs))
+
+
 def block_length(size, item_bytes):
     """Return how many items whose scores take `item_bytes` each fit in `BLOCK_BYTES`.
 

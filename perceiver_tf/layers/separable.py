@@ -88,7 +88,7 @@ class GridReader:
     def largest_score(self, needed=None):
         def one_block(content, axis, table, *masked):
             tables, axes = self._with_share(self.tables, table), self._with_share(self.axes, axis)
-            shift = ops.zeros_like(self.content_queries[..., :1])
+            shift = ops.zeros_like(self.tables[0][..., :1])
             grid = content, axes, *masked
             _, left, right = _factors(
                 shift, self.content_queries, tables, *grid, epsilon=self.epsilon
@@ -105,7 +105,8 @@ class GridReader:
             inverse = inverse_sigma(content, axes, self.epsilon)
             scaled = content * inverse
             extremes = (scaled, -scaled, inverse, -inverse)
-            return tuple(ops.max(x, axis=grid)[:, None] for x in extremes)
+            # Of content without channels there is no maximum: eager TensorFlow wants a start.
+            return tuple(ops.max(x, axis=grid, initial=MASKED_SCORE)[:, None] for x in extremes)
 
         batch_size = ops.shape(self.content)[0]
         widths = 2 * [self.content.shape[-1]] + [1, 1]

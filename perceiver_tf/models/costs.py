@@ -5,10 +5,11 @@ of a matrix product; the elementwise work between the products is not counted.
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 from perceiver_tf.layers.joint_reading import joint_reading, joint_rows
-from perceiver_tf.layers.reading import Reading, Rows
+from perceiver_tf.layers.reading import TYPICAL_QUERIES, Reading, Rows, decoded_length
 from perceiver_tf.models.configs import PerceiverIOConfig
 
 
@@ -25,6 +26,8 @@ class Block:
         is_self_attend: bool.
         rematerialised: bool, whether a training step keeps nothing but its queries and computes it
             again, see `perceiver_tf.layers.rematerialised`.
+        output_channels: tuple of ints, widths of the dense layers that make outputs of the result
+            before the next block starts; then only the outputs remain. () for other blocks.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Block:
     widening_factor: int
     is_self_attend: bool = False
     rematerialised: bool = False
+    output_channels: tuple[int, ...] = ()
 
     @property
     def hidden_channels(self):
@@ -63,14 +67,31 @@ class Block:
         return reading.multiply_adds + reading.num_queries * (ends + mlp)
 
 
-def model_blocks(config, rows, queries=(1, None)):
+@dataclass(frozen=True)
+class ClipQueries:
+    """The queries of one modality of a `perceiver_tf.ClipDecoder`.
+
+    Attributes:
+        rows: `Rows`.
+        are_points: bool, whether they are given as points: the decoder then learns their number
+            at call time only.
+        output_channels: tuple of ints, see `Block`.
+    """
+
+    rows: Rows
+    are_points: bool
+    output_channels: tuple[int, ...]
+
+
+def model_blocks(config, rows, queries=(1, None), drops=False):
     """Return the blocks of a model in the order they are executed.
 
     Args:
         config: `PerceiverConfig` or `PerceiverIOConfig`.
         rows: `Rows` of the inputs; a tuple of them for several modalities.
         queries: the decoder's, for a `PerceiverIOConfig`: `Rows` of a grid, or a tuple (number,
-            width); a width of None is that of the latents.
+            width); a width of None is that of the latents; a list of `ClipQueries`.
+        drops: bool, whether dropout acts: a `ClipDecoder` then decodes a modality at once.
 
     Returns:
         list of `Block`.
@@ -78,6 +99,8 @@ def model_blocks(config, rows, queries=(1, None)):
     if isinstance(config, PerceiverIOConfig):
         encoder = [_cross_attend(config, rows, "cross_attend")]
         encoder += _latent_transformer(config, "latent_transformer")
+        if isinstance(queries, list):
+            return encoder + sum((_clip_decoder(config, part, drops) for part in queries), [])
         return [*encoder, _decoder(config, queries)]
     own_cross_attends = {"all": 1, "all_but_first_cross_attend": 2, "none": None}[config.sharing]
     blocks = []
@@ -146,9 +169,41 @@ def _decoder(config, queries):
     if not isinstance(queries, Rows):
         num_queries, query_channels = queries
         queries = Rows((num_queries,), query_channels or config.latent_channels)
-    query_channels = queries.channels
-    qk_channels = config.decoder_qk_channels or min(query_channels, config.latent_channels)
-    reading = Reading(
+    reading = _decoder_reading(config, queries)
+    return Block("decoder", reading, queries.channels, config.decoder_widening_factor)
+
+
+def _clip_decoder(config, queries, drops):
+    """Return the blocks that the queries of one modality go through, one after the other."""
+    size, *others = queries.rows.sizes
+    length = size
+    if not (queries.are_points or drops):
+        length = decoded_length(
+            size,
+            math.prod(others),
+            queries.rows.channels,
+            config.num_decoder_heads,
+            config.num_latents,
+        )
+    lengths = [length] * (size // length) + [size % length] * (size % length > 0)
+    blocks = []
+    for length in lengths:
+        rows = dataclasses.replace(queries.rows, sizes=(length, *others))
+        reading = _decoder_reading(config, rows)
+        if queries.are_points:
+            typical = reading.changed(num_queries=TYPICAL_QUERIES)
+            reading = reading.changed(implementation=typical.chosen, streams=False)
+        block = Block("decoder", reading, rows.channels, config.decoder_widening_factor)
+        rematerialised, outputs = len(lengths) > 1, queries.output_channels
+        blocks.append(
+            dataclasses.replace(block, rematerialised=rematerialised, output_channels=outputs)
+        )
+    return blocks
+
+
+def _decoder_reading(config, queries):
+    qk_channels = config.decoder_qk_channels or min(queries.channels, config.latent_channels)
+    return Reading(
         rows=Rows((config.num_latents,), config.latent_channels),
         num_queries=queries.length,
         num_heads=config.num_decoder_heads,
@@ -156,4 +211,3 @@ def _decoder(config, queries):
         v_channels=config.decoder_v_channels or qk_channels,
         query_rows=queries,
     )
-    return Block("decoder", reading, query_channels, config.decoder_widening_factor)

@@ -74,17 +74,18 @@ def forward_elements(blocks, shared):
     """
     rows = blocks[0].reading.rows
     to_come = [block.reading for block in blocks if block.reading.rows is rows]
-    peak = 0
+    peak, outputs = 0, 0
     for block in blocks:
-        held = block.reading.num_queries * block.query_channels
+        held = outputs + block.reading.num_queries * block.query_channels
         held += shared if to_come and blocks[0].reading.chosen != "dense" else 0
         if block.reading.rows is rows:
             to_come.pop(0)
         held += sum(_projected_ahead(reading) for reading in to_come)
-        moments = [_forward_attention(block), _forward_mlp(block)]
+        moments = [_forward_attention(block), _forward_mlp(block), _outputs(block)]
         if block.reading.streams_queries:  # the blocks' results one after the other, a copy
             moments.append(block.reading.num_queries * block.query_channels)
         peak = max(peak, held + max(moments))
+        outputs += _last_output(block)
     return peak
 
 
@@ -122,37 +123,45 @@ def training_bytes(training, batch_size):
     held = training.shared + sum(map(sum, kept))
     kept_bytes = FLOAT_BYTES * batch_size * held
     uses_to_come = Counter(block.name for block in blocks)
-    uses = dict(uses_to_come)
+    terms, added = _gradient_terms(blocks), set()
     gradients, peak = training.num_other_weights, 0
     for block, of_parts in zip(reversed(blocks), reversed(kept), strict=True):
-        is_first_use = uses_to_come[block.name] == uses[block.name]
+        adds = block.rematerialised and block.name in added
+        added |= {block.name} if block.rematerialised else set()
         uses_to_come[block.name] -= 1
         for freed, weights, working in zip(
             of_parts, _weights(block), _backward(block, training), strict=True
         ):
             gradients += weights
-            adds = block.rematerialised and not is_first_use
             sums = weights if adds else 0  # old and new for a moment
             peak = max(peak, FLOAT_BYTES * (batch_size * (held + working) + gradients + sums))
             held -= freed
             gradients -= sums
             if not uses_to_come[block.name]:
-                held_each = 1 if block.rematerialised else uses[block.name]
-                gradients -= weights * (held_each - training.gradients_meet)
+                gradients -= weights * (terms[block.name] - training.gradients_meet)
     updates = gradients if training.gradients_meet and training.updates_meet else 0
     peak = max(peak, FLOAT_BYTES * (batch_size * held + gradients + updates))
     return peak, kept_bytes
 
 
+def _gradient_terms(blocks):
+    """Return how many gradients of the weights of each name are held until they are added up."""
+    plain = Counter(block.name for block in blocks if not block.rematerialised)
+    return plain + Counter({block.name for block in blocks if block.rematerialised})
+
+
 def _without_blocks(block, config):
     """Dropout keeps its draws: nothing is read in blocks under that of the attention.
 
-    A decoder's queries go through at once under any.
+    A decoder's queries go through at once under any, and are formed.
     """
-    drops = config.attention_dropout or (block.reading.decodes and config.dropout)
-    if not drops:
+    if block.reading.decodes and (config.dropout or config.attention_dropout):
+        reading = block.reading.changed(streams=False, implementation="dense")
+    elif config.attention_dropout:
+        reading = block.reading.changed(streams=False)
+    else:
         return block
-    return dataclasses.replace(block, reading=block.reading.changed(streams=False))
+    return dataclasses.replace(block, reading=reading)
 
 
 def _of_one_block(block):
@@ -167,10 +176,12 @@ def _kept(block, training):
     """Return what the parts of a block keep, in the order of the backward pass.
 
     The parts are the MLP and the attention; those of a rematerialised block are made as one. Of
-    queries in blocks the backward pass makes again what it needs.
+    queries in blocks the backward pass makes again what it needs. The queries of a block that ends
+    in outputs are not kept, but made from their places.
     """
     if block.rematerialised:
-        return (block.reading.num_queries * block.query_channels,)
+        kept = block.query_channels if not block.output_channels else block.output_channels[-1]
+        return (block.reading.num_queries * kept,)
     if block.reading.streams_queries:
         keys, values, _ = _keys_values_rows(block.reading)
         return 0, keys + values
@@ -212,7 +223,9 @@ def _forward_attention(block):
     """Largest moment beside the residual and what all cross-attends share."""
     reading, latents = block.reading, block.reading.num_queries * block.query_channels
     if reading.chosen != "dense":
-        return max(map(_forward_unprojected, reading.parts)) + 2 * _folded(reading)
+        # The folded queries, and for each modality its factor of the scores, then what it gathers.
+        folded = (1 + len(reading.parts)) * _folded(reading)
+        return max(map(_forward_unprojected, reading.parts)) + folded
     keys, values, rows = _keys_values_rows(reading)
     scores = reading.scores_at_once
     if block.is_self_attend:
@@ -235,15 +248,29 @@ def _forward_unprojected(reading):
     return right + content + reading.left_factor + scores
 
 
+def _outputs(block):
+    """What the dense layers after the block make of its result."""
+    return block.reading.num_queries * sum(block.output_channels)
+
+
+def _last_output(block):
+    return block.reading.num_queries * sum(block.output_channels[-1:])
+
+
 def _forward_mlp(block):
     return block.reading.queries_at_once * (block.query_channels + block.hidden_channels)
 
 
 def _kept_by_attention(block, training):
-    """The normalised queries in two forms, what is projected from them, and the reading's own."""
+    """The normalised queries in two forms, what is projected from them, and the reading's own.
+
+    Of queries that are read by axis, only what they gather.
+    """
     reading = block.reading
-    norm = block.query_channels * (2 + MASK * bool(training.config.dropout))
-    kept = reading.num_queries * (norm + reading.qk_channels + reading.v_channels)
+    width = block.query_channels * MASK * bool(training.config.dropout) + reading.v_channels
+    if not reading.reads_queries_by_axis:
+        width += 2 * block.query_channels + reading.qk_channels
+    kept = reading.num_queries * width
     if reading.chosen != "dense":
         kept += 2 * _folded(reading)
     whole = [part for part in reading.parts if not part.is_streamed]
@@ -266,8 +293,12 @@ def _kept_by_reading(reading, is_self_attend, training):
 
 
 def _kept_by_mlp(block, config):
+    """What the MLP keeps, and the outputs behind it: the block's result and each layer's."""
     norm = block.query_channels * (2 + MASK * bool(config.dropout))
-    return block.reading.num_queries * (norm + GELU_KEPT[config.gelu] * block.hidden_channels)
+    width = norm + GELU_KEPT[config.gelu] * block.hidden_channels
+    if block.output_channels:
+        width += block.query_channels
+    return block.reading.num_queries * width + _outputs(block)
 
 
 def _backward_mlp(block):

@@ -22,10 +22,11 @@ def test_tiles_divide_the_grid_and_keep_the_product_narrow():
 
 
 @pytest.mark.parametrize("sizes", [(7,), (7, 4), (2, 7, 3)])
-def test_bound_is_above_the_largest_score_and_that_is_exact(random, sizes):
+@pytest.mark.parametrize("channels", [U, 0])
+def test_bound_is_above_the_largest_score_and_that_is_exact(random, sizes, channels):
     axes = [random.normal(size=(size, 5)).astype("float32") for size in sizes]
-    content = 3 * random.normal(size=(B, *sizes, U)).astype("float32")
-    folded = random.normal(size=(B, N, U + 5 * len(sizes))).astype("float32")
+    content = 3 * random.normal(size=(B, *sizes, channels)).astype("float32")
+    folded = random.normal(size=(B, N, channels + 5 * len(sizes))).astype("float32")
     folded -= folded.mean(-1, keepdims=True)
     mask = random.random((B, int(np.prod(sizes)))) < 0.6
     description = {"content": content, "axes": axes}

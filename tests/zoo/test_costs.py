@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import types
 
 import keras
 import pytest
@@ -18,8 +19,9 @@ from perceiver_tf.layers import reading
 from perceiver_tf.models.costs import model_blocks
 from zoo.cli import main
 from zoo.configs import MODELS as ALL_MODELS
-from zoo.costs import costs, has_costs, num_weights, rows_of
+from zoo.costs import costs, num_weights, rows_of
 from zoo.images.configs import IMAGE_MODELS
+from zoo.multimodal.costs import around_clips
 from zoo.point_clouds.configs import POINT_CLOUD_MODELS
 from zoo.recipes.named import RECIPES
 
@@ -61,7 +63,9 @@ def example(tensor):
     return random.normal(size=shape).astype("float32")
 
 inputs = keras.tree.map_structure(example, model.input)
-if hasattr(config, "num_classes"):
+if isinstance(model.output, dict):
+    targets = keras.tree.map_structure(example, model.output)
+elif hasattr(config, "num_classes"):
     labels = np.arange(batch_size) % config.num_classes
     targets = np.eye(config.num_classes, dtype="float32")[labels]
 elif isinstance(inputs, dict):
@@ -151,6 +155,7 @@ def assert_predicted(name, batch_size, mode, overrides, num_steps=1):
         ("baseline_vit_small", 64, {}),
         ("perceiver_proteins_small", 64, {}),
         ("perceiver_audio_video_digits", 64, {}),
+        ("perceiver_io_multimodal_tiny", 64, {}),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else None,
 )
@@ -296,6 +301,73 @@ def test_costs_of_several_modalities_are_those_of_the_model(
     assert predicted.multiply_adds == pytest.approx(counted, rel=within)
 
 
+IN_PIECES = {"image_shape": (12, 32, 32, 1), "image_output_patch": (4, 4, 4)}
+
+
+@pytest.mark.parametrize(
+    "overrides, block_bytes, forms",
+    [
+        ({}, 2**26, ("folded and separable and folded", "dense and folded")),
+        ({"cross_attention_implementation": "dense"}, 2**26, ("dense", "dense and folded")),
+        ({"masked": ("image",)}, 2**26, ("folded and separable and folded", "dense and folded")),
+        ({"masked": ("audio",), "num_image_points": 20}, 2**26, None),
+        ({"num_audio_points": 7, "num_latents": 300, "num_decoder_heads": 1}, 2**26, None),
+        (IN_PIECES, 2**18, None),  # one of two indices of the first axis, then one of the third
+    ],
+)
+def test_costs_of_clips_are_those_of_the_model(monkeypatch, overrides, block_bytes, forms):
+    monkeypatch.setattr(reading, "BLOCK_BYTES", block_bytes)
+    config = zoo.configuration("perceiver_io_multimodal_tiny", **overrides)
+    model = zoo.build_model(config)
+    number = {"audio_points": config.num_audio_points, "image_points": config.num_image_points}
+    takes = {
+        name: tf.TensorSpec((1, *(size or number[name] for size in tensor.shape[1:])), tensor.dtype)
+        for name, tensor in model.input.items()
+    }
+    traced = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(takes)
+    operations = traced.graph.get_operations()
+    assert not any("While" in op.type for op in operations)  # of its blocks one would be counted
+    predicted = costs(config)
+    assert predicted.multiply_adds == pytest.approx(sum(map(products_of, operations)), rel=0.0025)
+    assert predicted.parameters == sum(math.prod(w.shape) for w in model.trainable_weights)
+    if forms:
+        assert tuple(predicted.implementations.values()) == forms
+
+
+def decoded(name, **overrides):
+    """Return the decoder's blocks of an autoencoder of clips."""
+    config = zoo.configuration(name, **overrides)
+    around, drops = around_clips(config), config.architecture.dropout > 0
+    blocks = model_blocks(config.architecture, around.rows, around.queries, drops)
+    return [block for block in blocks if block.name == "decoder"]
+
+
+def test_points_are_read_as_if_their_number_were_the_typical_one():
+    settings = {"image_output_patch": (2, 16, 8), "num_latents": 300}
+    (_, points, _), (_, whole, _) = (
+        decoded("perceiver_io_multimodal_tiny", **settings, num_image_points=number)
+        for number in (32, None)
+    )
+    assert points.reading.num_queries == whole.reading.num_queries == 32
+    assert (points.reading.chosen, whole.reading.chosen) == ("dense", "folded")
+
+
+def test_clips_are_decoded_in_pieces_of_the_first_axis_but_under_dropout():
+    name = "perceiver_io_multimodal"
+    audio, *frames, label = decoded(name)
+    assert (audio.reading.num_queries, label.reading.num_queries) == (1920, 1)
+    assert [frame.reading.query_sizes for frame in frames] == [(1, 224, 224)] * 16
+    assert all(frame.rematerialised and frame.reading.reads_queries_by_axis for frame in frames)
+    assert not (audio.rematerialised or label.rematerialised)
+    at_once = decoded(name, dropout=0.1)
+    assert [block.reading.num_queries for block in at_once] == [1920, 802816, 1]
+    whole, dropping = (
+        costs(zoo.configuration(name, dropout=dropout)).memory for dropout in (0.0, 0.1)
+    )
+    assert whole.forward == dropping.forward
+    assert dropping.training > 10 * whole.training
+
+
 def test_rows_of_several_modalities_are_joint():
     config = ALL_MODELS["perceiver_audioset_audio_video"]
     rows = rows_of(config)
@@ -370,10 +442,9 @@ def test_costs_of_botnets_in_memory():
     assert with_momentum - without == 4 * large.parameters
 
 
-def test_models_without_a_prediction_are_told():
-    config = ALL_MODELS["perceiver_io_multimodal_tiny"]
-    assert not has_costs(config)
-    with pytest.raises(zoo.ZooError, match="Costs are predicted for the baselines.* with a Perc"):
+def test_unknown_kinds_of_models_have_no_prediction():
+    config = types.SimpleNamespace(recipe="digits")
+    with pytest.raises(zoo.ZooError, match="no prediction of costs for a SimpleNamespace"):
         costs(config)
 
 
@@ -389,8 +460,6 @@ def test_info_prints_costs_of_botnets(capsys):
         "optimiser's state 79.5 MiB",
     ):
         assert text in printed
-    assert main(["info", "perceiver_io_multimodal_tiny"]) == 0
-    assert "Costs are predicted for the baselines, and Perceivers of" in capsys.readouterr().out
 
 
 def test_dense_is_what_dense_executes_and_auto_never_costs_more():
@@ -403,9 +472,8 @@ def test_dense_is_what_dense_executes_and_auto_never_costs_more():
 
 
 def test_all_weights_are_counted():
-    models = {name: config for name, config in ALL_MODELS.items() if has_costs(config)}
-    assert {name: num_weights(config) for name, config in models.items()} == {
-        name: config.parameters for name, config in models.items()
+    assert {name: num_weights(config) for name, config in ALL_MODELS.items()} == {
+        name: config.parameters for name, config in ALL_MODELS.items()
     }
 
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.configs import configuration
-from zoo.costs import costs, has_costs
-from zoo.experiments.comparisons import EXPERIMENTS, Variant, experiment_variants
+from zoo.costs import costs
+from zoo.experiments.comparisons import EXPERIMENTS, experiment_variants
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -58,7 +58,10 @@ def experiment_command(args: argparse.Namespace) -> None:
     settings = {"data": args.data or configuration(args.name).dataset} | (
         {} if args.epochs is None else {"epochs": args.epochs}
     )
-    findings = [Finding(variant, _multiply_adds(variant)) for variant in variants]
+    findings = [
+        Finding(variant, costs(configuration(variant.name, **variant.overrides)).multiply_adds)
+        for variant in variants
+    ]
     total, start = len(args.seeds) * len(variants), time.monotonic()
     for number, (seed, finding) in enumerate(
         ((seed, finding) for seed in args.seeds for finding in findings), start=1
@@ -93,11 +96,6 @@ def _write(folder, findings, title, source):
         draw(findings, path, title)
     with replaced_atomically(folder / "results.json") as path:
         path.write_text(json.dumps(report_rows(findings), indent=2) + "\n")
-
-
-def _multiply_adds(variant: Variant) -> int | None:
-    config = configuration(variant.name, **variant.overrides)
-    return costs(config).multiply_adds if has_costs(config) else None
 
 
 def _as_path(words: str) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from zoo.commands.terminal import add_command, console, write_json
 from zoo.configs import MODELS, configuration
-from zoo.costs import PREDICTED, Costs, assumed_length, costs, has_costs
+from zoo.costs import Costs, assumed_length, costs
 from zoo.recipes.named import RECIPES
 
 
@@ -75,9 +75,7 @@ def list_command(args: argparse.Namespace) -> None:
 def info_command(args: argparse.Namespace) -> None:
     """Prints one model's configuration, recipe and costs."""
     config = configuration(args.name)
-    model_costs = None
-    if has_costs(config):
-        model_costs = costs(config, args.batch_size)
+    model_costs = costs(config, args.batch_size)
     recipe = RECIPES[config.recipe]
     out = console(args.json)
     out.print(Text(args.name, style="bold"))
@@ -92,19 +90,15 @@ def info_command(args: argparse.Namespace) -> None:
     architecture = type(config.architecture).__name__
     out.print(_two_columns(architecture, dataclasses.asdict(config.architecture)))
     out.print(_two_columns(f"recipe {config.recipe}", dataclasses.asdict(recipe)))
-    if model_costs:
-        of_what = "window" if hasattr(config, "num_windows") else "example"
-        length = assumed_length(config)
-        out.print(_costs_table(model_costs, args.batch_size, args.training, of_what, length))
-    else:
-        out.print(PREDICTED)
+    of_what = "window" if hasattr(config, "num_windows") else "example"
+    length = assumed_length(config)
+    out.print(_costs_table(model_costs, args.batch_size, args.training, of_what, length))
     report = {"name": args.name, **dataclasses.asdict(config)}
     report["recipe"] = {"name": config.recipe, **dataclasses.asdict(recipe)}
-    if model_costs:
-        described = _costs_report(model_costs, args.batch_size, args.training)
-        report["costs"] = {"of": of_what, **described}
-        if length:
-            report["costs"]["assumed_length"] = length
+    described = _costs_report(model_costs, args.batch_size, args.training)
+    report["costs"] = {"of": of_what, **described}
+    if length:
+        report["costs"]["assumed_length"] = length
     write_json(args.json, report)
 
 

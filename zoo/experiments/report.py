@@ -17,12 +17,12 @@ class Finding:
 
     Attributes:
         variant: `zoo.experiments.comparisons.Variant`.
-        multiply_adds: int for one example, or None where nobody knows.
+        multiply_adds: int for one example.
         runs: list of what `zoo.experiments.run_series.trained_once` returns, one for each seed.
     """
 
     variant: Variant
-    multiply_adds: int | None
+    multiply_adds: int
     runs: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -64,14 +64,13 @@ def _cells(findings):
     rows = []
     for row in report_rows(findings):
         spread = f" ± {row['spread']:.2%}" if len(row["values"]) > 1 else ""
-        multiply_adds = row["multiply_adds"]
         rows.append(
             (
                 row["label"],
                 row["condition"],
                 f"{row['mean']:.2%}{spread}",
                 f"{row['parameters']:,}",
-                "" if multiply_adds is None else f"{multiply_adds / 1e6:,.1f} M",
+                f"{row['multiply_adds'] / 1e6:,.1f} M",
                 f"{row['train_seconds']:.0f}",
             )
         )
