@@ -144,7 +144,7 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
         "--batch-size",
         type=int,
         metavar="N",
-        help="examples at once (default: 256, fewer where these took more memory than training)",
+        help="examples at once (default: 256, or as many as take the memory of a training step)",
     )
     add_changes_option(parser)
     parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
@@ -177,15 +177,16 @@ def evaluate_command(args: argparse.Namespace) -> None:
     if args.batch_size is not None and args.batch_size < 1:
         raise ZooError(f"`--batch-size` must be at least 1. Received: {args.batch_size}.")
     start_tensorflow()
+    from zoo.recipes.recipe import Recipe
     from zoo.serving.trained_runs import load_run
     from zoo.tasks import task_of
     from zoo.training.train import evaluate
 
     changes = parse_settings("--set", args.set)
-    entry, _ = load_run(args.run_folder, changes=changes)
+    entry, config = load_run(args.run_folder, changes=changes)
     splits = entry.pipeline.splits
     split = args.split or ("test" if "test" in splits else "validation")
-    figures = evaluate(entry, split, args.batch_size)
+    figures = evaluate(entry, split, args.batch_size, Recipe.from_dict(config["recipe"]))
     out = console(args.json)
     what = ", ".join([entry.name, *args.set, split])
     reached = _headline(task_of(entry.config).headline, figures)

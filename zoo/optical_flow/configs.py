@@ -37,7 +37,7 @@ class OpticalFlowConfig:
             except in training.
         views_per_pair: training examples of one epoch for each pair of frames.
         warp_share: share of the training examples that are warps with a known flow, made of
-            the pairs' first frames, instead of the pairs themselves.
+            the pairs' frames, instead of the pairs themselves.
         max_motion: pixels of the model, about the largest motion of these warps.
         dataset: where the pipeline reads by default, see
             `zoo.optical_flow.pipeline.open_flow_source`.
@@ -115,7 +115,7 @@ FLOW_MODELS = {
         ),
     ),
     "perceiver_io_flow_tiny": OpticalFlowConfig(
-        summary="Optical flow of frames a quarter as large, trains within an hour on two cores",
+        summary="Optical flow of frames a quarter as large, trains in about an hour on two cores",
         source="sized for a few pairs of FlyingChairs and warps of their frames",
         parameters=731_984,
         architecture=PerceiverIOConfig(
@@ -133,7 +133,7 @@ FLOW_MODELS = {
             decoder_v_channels=64,
             decoder_widening_factor=4,
         ),
-        frame_shape=(32, 48),
+        frame_shape=(64, 96),
         num_frequency_bands=4,
         patch_size=7,
         content_channels=64,
@@ -141,7 +141,7 @@ FLOW_MODELS = {
         max_displacement=8,
         downscale=4,
         mirrored_views=True,
-        views_per_pair=200,
+        views_per_pair=100,
         warp_share=0.8,
         max_motion=8.0,
         dataset="samples",

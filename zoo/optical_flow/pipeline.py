@@ -4,16 +4,11 @@ import tensorflow as tf
 
 from zoo.data.example_pipeline import ExamplePipeline, Split
 from zoo.errors import ZooError
+from zoo.optical_flow.cutouts import moving_parts
 from zoo.optical_flow.pairs import fits_memory, load_pairs, open_pairs, read_pair
 from zoo.optical_flow.preprocess import FlowPreprocess
-from zoo.optical_flow.warps import (
-    Frames,
-    central_view,
-    random_view,
-    recoloured,
-    viewed_pair,
-    warped_pair,
-)
+from zoo.optical_flow.views import Frames, central_view, random_view, viewed_pair
+from zoo.optical_flow.warps import recoloured, warped_pair
 
 WARPS_PER_HELD_OUT_PAIR = 16
 
@@ -21,10 +16,10 @@ WARPS_PER_HELD_OUT_PAIR = 16
 def flow_pipeline(config, source_spec, *, skip_corrupt=False):
     """Returns the pipeline of an optical-flow model on the given data.
 
-    Its splits: "train", random views of the pairs and warps of their first frames, in the
-    configuration's shares; "validation", warps of the held-out pairs' first frames, always the
-    same; and "test", the middle of the held-out pairs themselves. Where the data has no flow,
-    "train" and "test" are warps.
+    Its splits: "train", random views of the pairs and warps of their frames, in the
+    configuration's shares; "validation", warps of the held-out pairs' frames, always the same; and
+    "test", the middle of the held-out pairs themselves. Where the data has no flow, "train" and
+    "test" are warps.
 
     Args:
         config: `zoo.optical_flow.configs.OpticalFlowConfig`.
@@ -94,7 +89,7 @@ class _Drawer:
 
     def whole_pair(self, index, key, training):
         """Returns the middle of a pair, all of it if it has the model's size."""
-        frames, flow = self._grid(index)
+        frames, flow, _ = self._grid(index)
         view = central_view(self._frames, flow)
         pair, flow = viewed_pair(view, self._frames, frames, flow)
         return self._preprocess.normalise(pair), flow
@@ -104,22 +99,28 @@ class _Drawer:
             index = tf.random.stateless_uniform((), key, 0, 2 * self.num_pairs, tf.int32)
             return self._grid(index // 2)[0][index % 2]
 
-        return warped_pair(key, self._frames, photograph, self._config.max_motion)
+        def cutout(key):
+            index = tf.random.stateless_uniform((), key, 0, self.num_pairs, tf.int32)
+            frames, _, parts = self._grid(index)
+            return tf.concat([frames[0], parts], axis=-1)
+
+        cutout = cutout if self.has_flow else None  # no flow tells what moves
+        return warped_pair(key, self._frames, photograph, self._config.max_motion, cutout)
 
     def _random_view(self, index, key):
-        frames, flow = self._grid(index)
+        frames, flow, _ = self._grid(index)
         return viewed_pair(random_view(key, self._frames, flow), self._frames, frames, flow)
 
     def _grid(self, index):
-        """Returns a pair's dense frames (2, h, w, 3) and flow (h, w, 2)."""
+        """Returns a pair's dense frames (2, h, w, 3), flow (h, w, 2), `moving_parts` (h, w, 1)."""
         if self._grids is not None:
-            frames, flows = self._grids
-            return tf.gather(frames, index), tf.gather(flows, index)
+            return tuple(tf.gather(grids, index) for grids in self._grids)
         return self._dense(*read_pair(*tf.unstack(self._paths[index]), self._sizes[index]))
 
     def _dense(self, frames, flow):
+        parts = self._preprocess.dense(moving_parts(flow)[None])[0]
         flow = self._preprocess.dense(flow[None])[0] / self._preprocess.downscale
-        return self._preprocess.dense(frames), flow
+        return self._preprocess.dense(frames), flow, parts
 
 
 def _check_sizes(pairs, config):

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from zoo.optical_flow.upsampling import joint_bilateral_upsampling
+
 # The photographs from which training frames are drawn are twice as dense as those.
 _DENSITY = 2
 
@@ -46,22 +48,23 @@ class FlowPreprocess:
         frames = repeat_border(frames, self._multiple(height), self._multiple(width))
         return _means(frames, self.downscale, self.downscale)
 
-    def enlarge(self, flow, size):
-        """Returns the flow of frames of `size` from that of the reduced ones.
+    def enlarge(self, flow, frames):
+        """Returns the flow of frames from that of the reduced ones.
+
+        It is enlarged along the frames' edges, see `upsampling`.
 
         Args:
             flow: float32 (b, height / downscale, width / downscale, 2), in its own pixels.
-            size: (height, width), integer tensors.
+            frames: uint8 or float 0-255 (b, height, width, 3).
 
         Returns:
-            float32 (b, height, width, 2), between the means' centres linearly.
+            float32 (b, height, width, 2).
         """
         if self.downscale == 1:
             return flow
-        height, width = size
-        whole = tf.stack([self._multiple(height), self._multiple(width)])
-        flow = tf.image.resize(flow * self.downscale, whole, method="bilinear")
-        return flow[:, :height, :width]
+        frames = tf.cast(frames, tf.float32)
+        flow = flow * self.downscale
+        return joint_bilateral_upsampling(flow, self.reduce(frames), frames, self.downscale)
 
     def normalise(self, frames):
         """Returns `frames / 127.5 - 1`, float32: pixels 0-255 become numbers in [-1, 1]."""

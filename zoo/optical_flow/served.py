@@ -44,12 +44,12 @@ class ServedFlow:
             dict of `flow`, float32 (b, height, width, 2): by how many pixels what is at a pixel of
             `first` lies further right and further down in `second`.
         """
-        batch_size, height, width, _ = tf.unstack(tf.shape(first))
+        batch_size = tf.shape(first)[0]
         both = tf.concat([first, second], axis=0)
         frames = self.preprocess(both)
         frames = tf.stack([frames[:batch_size], frames[batch_size:]], axis=1)
         reduced = tiled_flow(self._tile_flow, frames, self.tile_shape, self.min_overlap)
-        flow = self.preprocess.enlarge(reduced, (height, width))
+        flow = self.preprocess.enlarge(reduced, first)
         return {"flow": tf.ensure_shape(flow, (*first.shape[:-1], 2))}
 
     def _tile_flow(self, frames):

@@ -165,8 +165,8 @@ RECIPES = {
         "released: its data, here FlyingChairs; chosen here: no decay, no clipping",
     ),
     "optical_flow_tiny": Recipe(
-        epochs=48,
-        batch_size=16,
+        epochs=40,
+        batch_size=4,
         optimizer="muon",
         learning_rate=4e-3,
         schedule="cosine",

@@ -12,6 +12,7 @@ from zoo import registry
 from zoo.errors import ZooError
 from zoo.recipes.named import RECIPES
 from zoo.recipes.optimizers import build_optimizer
+from zoo.recipes.recipe import Recipe
 from zoo.records.run_folder import RunFolder
 from zoo.tasks import task_of
 from zoo.training.distribution import (
@@ -150,13 +151,16 @@ def train(
     return _result(entry, settings, folder, history)
 
 
-def evaluate(entry, split: str = "test", batch_size: int | None = None) -> dict:
+def evaluate(
+    entry, split: str = "test", batch_size: int | None = None, recipe: Recipe | None = None
+) -> dict:
     """Measures a model on a split of its pipeline's data.
 
     Args:
         entry: `zoo.entry.Entry`.
         split: one of `entry.pipeline.splits`.
         batch_size: int > 0; it does not change the figures. None: see `evaluation_batch`.
+        recipe: how the model was trained; None: the configuration's. It decides the batch size.
 
     Returns:
         dict of "loss" (float, without label smoothing), the task's metrics (such as "accuracy",
@@ -172,10 +176,11 @@ def evaluate(entry, split: str = "test", batch_size: int | None = None) -> dict:
     model, task = entry.model, task_of(entry.config)
     with model.distribute_strategy.scope():
         evaluator = keras.Model(model.input, model.output)
-        recipe = RECIPES[entry.config.recipe].replace(label_smoothing=0.0)
-        evaluator.compile(**task.compiled(entry.config, recipe), jit_compile=False)
+        unsmoothed = RECIPES[entry.config.recipe].replace(label_smoothing=0.0)
+        evaluator.compile(**task.compiled(entry.config, unsmoothed), jit_compile=False)
     num_examples = entry.pipeline.num_examples(split)
-    batch_size = batch_size or evaluation_batch(entry.config, recipe)
+    if batch_size is None:
+        batch_size = evaluation_batch(entry.config, recipe or RECIPES[entry.config.recipe])
     batch_size = even_batch_size(batch_size, num_examples, model.distribute_strategy)
     batches = entry.pipeline.batches(split, batch_size)
     with data_errors_named():
@@ -252,8 +257,8 @@ def _build_compiled(settings, strategy, jit_compile, resume):
 
 def _result(entry, settings, folder, history):
     split = held_out_split(entry, "test", "validation")
-    batch_size = evaluation_batch(entry.config, settings.recipe)
-    figures = {"num_examples": 0} if split is None else evaluate(entry, split, batch_size)
+    recipe = settings.recipe
+    figures = {"num_examples": 0} if split is None else evaluate(entry, split, recipe=recipe)
     num_examples = figures.pop("num_examples")
     return RunResult(
         name=settings.name,

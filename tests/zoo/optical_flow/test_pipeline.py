@@ -5,19 +5,14 @@ import pytest
 import tensorflow as tf
 
 from zoo.errors import ZooError
-from zoo.optical_flow import warps
+from zoo.optical_flow import looks, warps
+from zoo.optical_flow import pipeline as pipeline_module
 from zoo.optical_flow.configs import FLOW_MODELS
 from zoo.optical_flow.files import write_flo
 from zoo.optical_flow.pipeline import flow_pipeline
 from zoo.optical_flow.preprocess import FlowPreprocess
-from zoo.optical_flow.warps import (
-    Frames,
-    central_view,
-    random_view,
-    sample,
-    viewed_pair,
-    warped_pair,
-)
+from zoo.optical_flow.views import Frames, central_view, random_view, sample, viewed_pair
+from zoo.optical_flow.warps import warped_pair
 
 SHIFT = np.array([3.0, -2.0])
 
@@ -97,6 +92,94 @@ def test_warps_have_the_flow_that_they_say(seed):
     assert np.median(error) < 0.5 and np.mean(error) < 6
 
 
+def away_from(edges, margin=2):
+    """Returns which pixels are further than `margin` from all in `edges`, bool (h, w)."""
+    near = np.pad(edges, margin)
+    height, width = edges.shape
+    shifts = [(i, j) for i in range(2 * margin + 1) for j in range(2 * margin + 1)]
+    return ~np.any([near[i : i + height, j : j + width] for i, j in shifts], axis=0)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_cutouts_cover_the_photograph_and_move_by_themselves(monkeypatch, share):
+    """A cut-out of half of a bright photograph, before a dark one."""
+    monkeypatch.setattr(warps, "SHAPES_SHARE", 1.0)
+    monkeypatch.setattr(looks, "PLAIN_SHARE", 0.0)
+    monkeypatch.setattr(looks, "SKY_SHARE", 0.0)
+    monkeypatch.setattr(looks, "CUTOUT_SHARE", share)
+    frames = Frames(36, 60, 1.0)
+    texture = waves(grid(80, 120) / 2) / 3
+    dark, bright = texture, texture + 170
+    half = np.concatenate([bright, np.zeros((80, 120, 1))], axis=-1)
+    half[:, :60, 3] = 1
+    dark, half = (tf.constant(x, tf.float32) for x in (dark, half))
+    pair, flow = warped_pair(tf.constant([2, 7]), frames, lambda key: dark, 4.0, lambda key: half)
+    is_part = pair.numpy().mean(-1) > 120
+    if share == 0.0:
+        assert not is_part.any()
+        return
+    assert 0.1 < is_part[0].mean() < 0.9
+    points = grid(36, 60)
+    landed = sample(tf.constant(is_part[1][..., None].astype("float32")), points + flow)
+    inner = away_from(~is_part[0]) & (landed[..., 0].numpy() == 1)
+    assert inner.sum() > 50 and np.linalg.norm(flow.numpy()[inner], axis=-1).mean() > 0.5
+    assert brightness_error(pair, flow)[inner].mean() < 1.0
+    assert brightness_error(pair, -flow)[inner].mean() > 3.0
+    background = flow.numpy()[away_from(is_part[0])].mean(0)
+    assert np.linalg.norm(flow.numpy()[inner].mean(0) - background) > 0.3
+
+
+def test_a_sky_moves_as_the_photograph_that_it_covers(monkeypatch):
+    monkeypatch.setattr(warps, "SHAPES_SHARE", 0.0)
+    frames = Frames(24, 40, 2.0)
+    photograph = tf.constant(waves(grid(90, 120) / 3), tf.float32)
+    shares_covered = []
+    for seed in range(4):
+        warped = {}
+        for share in (0.0, 1.0):
+            monkeypatch.setattr(looks, "SKY_SHARE", share)
+            key = tf.constant([seed, 7])
+            warped[share] = warped_pair(key, frames, lambda key: photograph, 6.0)
+        (bare, flow), (covered, same_flow) = warped[0.0], warped[1.0]
+        np.testing.assert_array_equal(flow, same_flow)
+        is_sky = (np.abs(covered - bare) > 0).any(-1)
+        inside = ((grid(24, 40) + flow > 0) & (grid(24, 40) + flow < [39, 23])).numpy().all(-1)
+        landed = sample(tf.constant(is_sky[1][..., None].astype("float32")), grid(24, 40) + flow)
+        sure = np.isin(landed[..., 0].numpy(), (0, 1)) & inside
+        shares_covered.append((is_sky[0] & sure).mean())
+        assert np.mean(is_sky[0][sure] != landed[..., 0].numpy()[sure]) < 0.01
+    assert 0.2 < max(shares_covered) < 1
+
+
+def test_pipeline_cuts_out_of_first_frames_what_moves(tmp_path, monkeypatch):
+    """A white square moves before black: the cut-out's outline is that of the square."""
+    pixels, flow = np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60, 2), "float32")
+    pixels[10:30, 20:40], flow[10:30, 20:40] = 255, [0.0, 3.0]
+    for index in range(6):
+        write_pair(tmp_path, f"{index:05}", size=(40, 60))
+        (tmp_path / f"{index:05}_img1.png").write_bytes(tf.io.encode_png(pixels).numpy())
+        write_flo(tmp_path / f"{index:05}_flow.flo", flow)
+
+    def photograph_and_outline(key, frames, photograph, max_motion, cutout):
+        colours, is_part = tf.split(cutout(key), [3, 1], axis=-1)
+        return tf.stack([colours, tf.repeat(255 * is_part, 3, axis=-1)]), tf.zeros((40, 60, 2))
+
+    monkeypatch.setattr(pipeline_module, "warped_pair", photograph_and_outline)
+    pipeline = flow_pipeline(config(frame_shape=(40, 60)), tmp_path)
+    frames, _ = next(iter(pipeline.batches("validation", 4)))
+    assert 0.1 < np.mean(frames[:, 0] == 1) < 0.2
+    np.testing.assert_array_equal(frames[:, 0], frames[:, 1])
+
+
+def test_pipeline_cuts_out_nothing_where_no_flow_is_known(monkeypatch):
+    def no_cutout(key, frames, photograph, max_motion, cutout):
+        assert cutout is None
+        return tf.zeros((2, 6, 10, 3)), tf.zeros((6, 10, 2))
+
+    monkeypatch.setattr(pipeline_module, "warped_pair", no_cutout)
+    assert len(next(iter(flow_pipeline(config(), "samples").batches("test", 2)))) == 2
+
+
 def test_views_turn_flow_with_the_frames():
     frames = Frames(16, 24, 1.0)
     whole = grid(60, 80)
@@ -130,10 +213,14 @@ def test_reduced_frames_are_means_and_every_second_dense_point(random):
     np.testing.assert_allclose(sample(dense[0], points), reduced[0, :, :5], rtol=1e-5)
 
 
-def test_enlarged_flow_is_in_pixels_of_the_large_frames():
-    flow = tf.constant(np.broadcast_to([0.5, -2.0], (1, 3, 6, 2)), tf.float32)
-    large = FlowPreprocess(4).enlarge(flow, (11, 22))
-    np.testing.assert_allclose(large, np.broadcast_to([2.0, -8.0], (1, 11, 22, 2)), rtol=1e-6)
+def test_enlarged_flow_is_in_pixels_of_the_large_frames(random):
+    flow = tf.constant(np.broadcast_to([0.5, -2.0], (2, 3, 6, 2)), tf.float32)
+    frames = random.integers(0, 256, (2, 11, 22, 3), "uint8")
+    large = FlowPreprocess(4).enlarge(flow, frames)
+    assert large.shape == (2, 11, 22, 2)
+    np.testing.assert_allclose(large, np.broadcast_to([2.0, -8.0], (2, 11, 22, 2)), rtol=1e-5)
+    same = FlowPreprocess().enlarge(flow, frames)
+    np.testing.assert_array_equal(same, flow)
 
 
 def test_normalised_pixels_span_minus_one_to_one():
