@@ -149,7 +149,7 @@ def assert_predicted(name, batch_size, mode, overrides, num_steps=1):
         ("perceiver_modelnet10_small", 32, {}),
         ("perceiver_spoken_digits_raw", 64, {}),
         ("perceiver_actions_small", 64, {}),
-        ("perceiver_io_flow_tiny", 32, {}),
+        ("perceiver_io_flow_tiny", 4, {}),
         ("baseline_botnet_small", 64, {}),
         ("baseline_botnet_small", 16, {"num_attention_stages": 2, "attention_dropout": 0.1}),
         ("baseline_vit_small", 64, {}),
