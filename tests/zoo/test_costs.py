@@ -234,7 +234,7 @@ def products_of(op):
         ("perceiver_audioset_mel", "auto", {"num_samples": 12288, "num_latents": 64}),
         ("perceiver_depth_actions_small", "auto", {}),
         ("perceiver_actions_small", "separable", {"patch": (1, 1, 1), "num_frames": 4}),
-        ("perceiver_io_flow_tiny", "auto", {}),
+        ("perceiver_io_flow_tiny", "auto", {"frame_shape": (32, 48)}),  # not in blocks
         ("perceiver_io_flow", "auto", {"frame_shape": (24, 32), "num_latents": 256}),
         ("perceiver_io_flow", "auto", {"frame_shape": (16, 20), "num_decoder_heads": 2}),
     ],
