@@ -140,7 +140,8 @@ def _interpolated(waveform, rate_in, rate_out):
         rate_in > 0, ["A sample rate must be at least 1. Received:", rate_in]
     )
     with tf.control_dependencies([positive]):
-        divisor = _greatest_common_divisor(rate_in, rate_out)
+        rate_in = tf.identity(rate_in)  # it divides, here and below
+    divisor = _greatest_common_divisor(rate_in, rate_out)
     stretch = tf.maximum(tf.cast(rate_in / rate_out, tf.float32), 1.0)
     margin = tf.cast(tf.math.ceil(HALF_WIDTH / ROLLOFF * stretch), tf.int32)
     up, down = _block(rate_in, rate_out, divisor, margin)

@@ -54,7 +54,8 @@ class ServedAudioModel(ServedScores):
         # Behind its end a sound is silent.
         silenced = tf.where(number < num_samples[:, None], waveform, 0.0)
         resampled = self.preprocess.resampled(silenced, sample_rate)
-        lengths = resampled_length(num_samples, sample_rate, self.preprocess.sample_rate)
+        with tf.control_dependencies([resampled]):  # refuses a rate of 0, a divisor
+            lengths = resampled_length(num_samples, sample_rate, self.preprocess.sample_rate)
 
         def described(sound):
             samples, length = sound
