@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from perceiver_tf.layers.streaming import wait
+
 
 @keras.saving.register_keras_serializable(package="perceiver_zoo")
 class DecayingLamb(keras.optimizers.Lamb):
@@ -48,7 +50,9 @@ class DecayingLamb(keras.optimizers.Lamb):
         corrected_velocity = velocity / (1 - ops.power(ops.cast(self.beta_2, dtype), step))
         update = corrected_momentum / (ops.sqrt(corrected_velocity) + self.epsilon)
         if self.decay and self._is_decayed[index]:
-            update = update + self.decay * variable
+            # Without waiting, a graph forms this product of every weight when a step begins.
+            decay = wait(ops.cast(self.decay, dtype), update)
+            update = update + decay * variable
         self.assign_sub(variable, learning_rate * _trust_ratio(variable, update) * update)
 
     def get_config(self):

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from zoo.recipes.lamb import DecayingLamb
 
@@ -53,6 +54,32 @@ def test_lamb_moves_weights_that_start_at_zero():
     bias = keras.Variable(np.zeros(3), name="bias")
     steps(DecayingLamb(0.01), [bias], [[np.ones(3)]])
     np.testing.assert_allclose(bias, -0.01 * np.ones(3), rtol=1e-4)
+
+
+def test_decayed_weights_wait_for_the_gradient(random):
+    """What needs no gradient is there when a step begins, and takes memory until it ends."""
+    variable = keras.Variable(random.normal(size=(3, 4)), name="kernel")
+    optimizer = DecayingLamb(0.01, decay=0.1)
+    optimizer.build([variable])
+
+    @tf.function(autograph=False)
+    def step(gradient):
+        optimizer.apply([gradient], [variable])
+
+    graph = step.get_concrete_function(tf.TensorSpec((3, 4))).graph
+
+    def needs_gradient(op):
+        before = {x.op for x in op.inputs} | set(op.control_inputs)
+        return op is graph.inputs[0].op or any(map(needs_gradient, before))
+
+    of_weights = [
+        op
+        for op in graph.get_operations()
+        if op.type == "Mul" and any(x.op.type == "ReadVariableOp" for x in op.inputs)
+        if op.outputs[0].shape == (3, 4)
+    ]
+    assert of_weights
+    assert all(map(needs_gradient, of_weights))
 
 
 def test_lamb_is_serialisable():
