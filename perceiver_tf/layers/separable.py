@@ -104,22 +104,27 @@ class GridReader:
             axes = self._with_share(self.axes, axis)
             inverse = inverse_sigma(content, axes, self.epsilon)
             scaled = content * inverse
-            extremes = (scaled, -scaled, inverse, -inverse)
+            length = ops.sqrt(ops.sum(ops.square(content), axis=-1, keepdims=True)) * inverse
+            extremes = (scaled, -scaled, inverse, -inverse, length)
             # Of content without channels there is no maximum: eager TensorFlow wants a start.
             return tuple(ops.max(x, axis=grid, initial=MASKED_SCORE)[:, None] for x in extremes)
 
         batch_size = ops.shape(self.content)[0]
-        widths = 2 * [self.content.shape[-1]] + [1, 1]
+        widths = 2 * [self.content.shape[-1]] + [1, 1, 1]
         lowest = tuple(ops.full((batch_size, 1, width), MASKED_SCORE) for width in widths)
-        highest, minus_lowest, largest, minus_smallest = self._reduce(
+        highest, minus_lowest, largest, minus_smallest, longest = self._reduce(
             one_block, streaming.each(ops.maximum), lowest
         )
-        of_content = ops.maximum(
+        # Of wide content the extremes of every channel never meet in one row: a row of content is
+        # no longer than the longest.
+        by_channel = ops.maximum(
             self.content_queries * highest, self.content_queries * -minus_lowest
         )
+        length = ops.sqrt(ops.sum(ops.square(self.content_queries), axis=-1, keepdims=True))
+        of_content = ops.minimum(ops.sum(by_channel, axis=-1, keepdims=True), length * longest)
         of_positions = sum(ops.max(table, axis=-1, keepdims=True) for table in self.tables)
         scale = ops.where(of_positions > 0, largest, -minus_smallest)
-        return ops.sum(of_content, axis=-1, keepdims=True) + of_positions * scale
+        return of_content + of_positions * scale
 
     def _with_share(self, tables, share):
         return [*tables[: self.cut], share, *tables[self.cut + 1 :]]

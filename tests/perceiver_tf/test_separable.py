@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from perceiver_tf.layers import reading, separable, tiles
+from perceiver_tf.layers import gathering, reading, separable, tiles
 
 B, N, U = 2, 3, 2
 
@@ -22,7 +22,7 @@ def test_tiles_divide_the_grid_and_keep_the_product_narrow():
 
 
 @pytest.mark.parametrize("sizes", [(7,), (7, 4), (2, 7, 3)])
-@pytest.mark.parametrize("channels", [U, 0])
+@pytest.mark.parametrize("channels", [U, 96, 0])
 def test_bound_is_above_the_largest_score_and_that_is_exact(random, sizes, channels):
     axes = [random.normal(size=(size, 5)).astype("float32") for size in sizes]
     content = 3 * random.normal(size=(B, *sizes, channels)).astype("float32")
@@ -38,3 +38,15 @@ def test_bound_is_above_the_largest_score_and_that_is_exact(random, sizes, chann
     exact = np.where(mask[:, None], scores, -np.inf).max(-1, keepdims=True)
     np.testing.assert_allclose(reader.largest_score(), exact, rtol=1e-4, atol=1e-4)
     assert (np.asarray(reader.score_bound()) >= scores.max(-1, keepdims=True) - 1e-4).all()
+
+
+def test_bound_of_wide_content_is_near_enough_to_be_used(random):
+    """Patches of video have 384 channels, whose extremes do not meet in one row."""
+    axes = [random.normal(size=(4, 5)).astype("float32")] * 2
+    content = random.normal(size=(B, 4, 4, 384)).astype("float32")
+    folded = random.normal(size=(B, N, 394)).astype("float32")
+    folded *= 1.5 / np.sqrt(394)  # scores of standard deviation 1.5
+    folded -= folded.mean(-1, keepdims=True)
+    reader = separable.GridReader(folded, {"content": content, "axes": axes}, None, 1e-5)
+    gap = np.asarray(reader.score_bound()) - np.asarray(reader.largest_score())
+    assert gap.max() < -np.log(gathering.SMALLEST_TOTAL)
