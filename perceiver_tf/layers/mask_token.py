@@ -41,7 +41,7 @@ class MaskToken(keras.layers.Layer):
         (description,) = byte_array.as_parts(inputs)
         replaced = {
             "content": description["content"][..., :0],
-            "constant": ops.convert_to_tensor(self.token),
+            "constant": ops.copy(self.token),
         }
         if description.get("axes"):
             replaced["axes"] = [table[:, :0] for table in description["axes"]]

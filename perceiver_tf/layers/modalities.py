@@ -49,7 +49,7 @@ class ModalityPadding(keras.layers.Layer):
 
     def call(self, inputs):
         (description,) = byte_array.as_parts(inputs)
-        return {**description, "constant": keras.ops.convert_to_tensor(self.padding)}
+        return {**description, "constant": keras.ops.copy(self.padding)}
 
     def compute_output_spec(self, inputs):
         (description,) = byte_array.as_parts(inputs)

@@ -172,7 +172,7 @@ class LearnedPositions(keras.layers.Layer):
         )
 
     def call(self, inputs):
-        return ops.convert_to_tensor(self.positions)
+        return ops.copy(self.positions)
 
     def compute_output_spec(self, inputs):
         shape = (math.prod(inputs.shape[1:-1]), self.channels)

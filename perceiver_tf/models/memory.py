@@ -242,10 +242,11 @@ def _forward_unprojected(reading):
     if reading.chosen == "folded":
         rows = reading.block_length * reading.rows.channels
         return rows + scores if reading.is_streamed else max(rows, scores)
-    right = reading.block_length * reading.tile_width if reading.is_streamed else 0
-    # Normalised for the bound of the scores, the same negated, normalised again, cut into tiles.
-    content = 4 * reading.block_length * reading.rows.content_channels
-    return right + content + reading.left_factor + scores
+    # The content normalised, and the factor of the inputs in two forms, for a mask and without.
+    content = reading.block_length * reading.rows.content_channels
+    right = reading.block_length * reading.tile_width * (2 if reading.is_streamed else 1)
+    of_bound = 3 * content  # with the same negated, and a copy
+    return max(of_bound, content + right + reading.left_factor + scores)
 
 
 def _outputs(block):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import perceiver_tf
 
@@ -124,6 +125,21 @@ def test_layer_keeps_its_contract(random, name, arguments, shapes, policy):
         np.testing.assert_array_equal(
             np.asarray(keras.ops.cast(one, "float32")), np.asarray(keras.ops.cast(other, "float32"))
         )
+
+
+@pytest.mark.parametrize(("name", "arguments", "shapes"), LAYERS)
+def test_layer_makes_tensors_and_hands_on_no_variable(random, name, arguments, shapes):
+    """What reads a variable reads its own copy: rows made from it are made again by each reader."""
+    layer = getattr(perceiver_tf, name)(**arguments)
+    made = []
+
+    @tf.function(autograph=False)
+    def call(*inputs):
+        made.extend(keras.tree.flatten(layer(*inputs)))
+
+    call(*values(random, shapes))
+    assert made
+    assert not any(isinstance(x, (keras.Variable, tf.Variable)) for x in made)
 
 
 def test_layer_contract_covers_every_public_layer():
