@@ -133,7 +133,6 @@ def _costs_of_baseline(config, batch_size, recipe):
             math.prod(grid_of(config)),
             batch_size,
             has_momentum=recipe.optimizer == "sgd" and recipe.momentum > 0,
-            updates_meet=recipe.optimizer == "lamb",
         ),
         optimizer_state=_optimizer_state(recipe, num_weights),
     )
@@ -197,7 +196,7 @@ def _memory(config, recipe, around, blocks, batch_size, views):
         num_other_weights=around.num_weights,
         rows_have_gradients=around.rows_have_gradients,
         gradients_meet=recipe.clip_global_norm is not None,
-        updates_meet=recipe.optimizer == "lamb",
+        decays_first=recipe.weight_decay > 0 and recipe.optimizer != "lamb",
     )
     peak, kept = memory.training_bytes(training, batch_size)
     return Memory(

@@ -74,7 +74,8 @@ def patches_of(grid, num_frequency_bands, num_inputs, widening_factor, constant_
     """
     *sizes, patch = grid
     first, *others = (2 * num_frequency_bands + 1,) * len(sizes)
-    rows = Rows(tuple(sizes), patch, (first + constant_channels, *others))
+    axes = (first + constant_channels, *others)
+    rows = Rows(tuple(sizes), patch, axes, masked=True)
     content, hidden = rows.length * patch, patch * widening_factor
     mlp_weights = (patch + 1) * hidden + (hidden + 1) * patch if hidden else 0
     gelu = GELU_KEPT["tanh"] * rows.length * hidden

@@ -30,12 +30,14 @@ class Rows:
         axis_channels: tuple of ints, width of the position table of each axis; empty where
             positions do not depend on one axis each.
         position_channels: int, width of such other positions.
+        masked: bool, whether there is a mask of rows.
     """
 
     sizes: tuple[int, ...]
     content_channels: int
     axis_channels: tuple[int, ...] = ()
     position_channels: int = 0
+    masked: bool = False
 
     @property
     def length(self):

@@ -52,8 +52,8 @@ class Training:
         rows_have_gradients: bool, whether rows are made from trained weights.
         gradients_meet: bool, whether the optimiser waits for all gradients, as it does to clip
             them by their global norm.
-        updates_meet: bool, whether the update of a weight then waits for something, as LAMB's
-            does for its norm: by that time those of all weights have been made.
+        decays_first: bool, whether weights are decayed by Keras, which does so when a step begins:
+            the step goes on with the old ones, each of which is held until its last use.
     """
 
     blocks: list
@@ -62,7 +62,7 @@ class Training:
     num_other_weights: int
     rows_have_gradients: bool
     gradients_meet: bool
-    updates_meet: bool
+    decays_first: bool
 
 
 def forward_elements(blocks, shared):
@@ -109,6 +109,7 @@ def training_bytes(training, batch_size):
     The backward pass frees block by block what was kept, and gains gradients of the weights: one
     for each use of a shared weight, added up when all of them are there; rematerialised blocks add
     each to the last. The optimiser then uses up a gradient, unless it needs all of them at once.
+    Old weights, see `Training`, are freed as their gradients come.
 
     Args:
         training: `Training`.
@@ -124,6 +125,8 @@ def training_bytes(training, batch_size):
     kept_bytes = FLOAT_BYTES * batch_size * held
     uses_to_come = Counter(block.name for block in blocks)
     terms, added = _gradient_terms(blocks), set()
+    old = sum(sum(_weights(block)) for block in {block.name: block for block in blocks}.values())
+    old *= training.decays_first
     gradients, peak = training.num_other_weights, 0
     for block, of_parts in zip(reversed(blocks), reversed(kept), strict=True):
         adds = block.rematerialised and block.name in added
@@ -134,13 +137,14 @@ def training_bytes(training, batch_size):
         ):
             gradients += weights
             sums = weights if adds else 0  # old and new for a moment
-            peak = max(peak, FLOAT_BYTES * (batch_size * (held + working) + gradients + sums))
+            of_weights = old + gradients + sums
+            peak = max(peak, FLOAT_BYTES * (batch_size * (held + working) + of_weights))
             held -= freed
             gradients -= sums
             if not uses_to_come[block.name]:
+                old -= weights * training.decays_first
                 gradients -= weights * (terms[block.name] - training.gradients_meet)
-    updates = gradients if training.gradients_meet and training.updates_meet else 0
-    peak = max(peak, FLOAT_BYTES * (batch_size * held + gradients + updates))
+    peak = max(peak, FLOAT_BYTES * (batch_size * held + gradients))
     return peak, kept_bytes
 
 
@@ -223,8 +227,8 @@ def _forward_attention(block):
     """Largest moment beside the residual and what all cross-attends share."""
     reading, latents = block.reading, block.reading.num_queries * block.query_channels
     if reading.chosen != "dense":
-        # The folded queries, and for each modality its factor of the scores, then what it gathers.
-        folded = (1 + len(reading.parts)) * _folded(reading)
+        # For each modality the folded queries in its own form, and what it gathers.
+        folded = 2 * len(reading.parts) * _folded(reading)
         return max(map(_forward_unprojected, reading.parts)) + folded
     keys, values, rows = _keys_values_rows(reading)
     scores = reading.scores_at_once
@@ -242,9 +246,11 @@ def _forward_unprojected(reading):
     if reading.chosen == "folded":
         rows = reading.block_length * reading.rows.channels
         return rows + scores if reading.is_streamed else max(rows, scores)
-    # The content normalised, and the factor of the inputs in two forms, for a mask and without.
+    # The content normalised, and the factor of the inputs, with a mask in two forms; one of them
+    # is held for all cross-attends unless it is made in blocks.
     content = reading.block_length * reading.rows.content_channels
-    right = reading.block_length * reading.tile_width * (2 if reading.is_streamed else 1)
+    forms = reading.rows.masked + reading.is_streamed
+    right = reading.block_length * reading.tile_width * forms
     of_bound = 3 * content  # with the same negated, and a copy
     return max(of_bound, content + right + reading.left_factor + scores)
 

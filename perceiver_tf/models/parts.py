@@ -35,7 +35,6 @@ def parts_memory(
     batch_size: int,
     *,
     has_momentum: bool,
-    updates_meet: bool,
 ) -> Memory:
     """Returns the memory of a batch.
 
@@ -48,7 +47,6 @@ def parts_memory(
         batch_size: int.
         has_momentum: bool, whether the optimiser is gradient descent with momentum: Keras first
             makes the part of each update that needs no gradient, so these wait, too.
-        updates_meet: bool, as in `models.memory.Training`.
     """
     num_weights = sum(part.num_weights for part in parts)
     waiting = kept = held + sum(part.kept for part in parts)
@@ -58,7 +56,7 @@ def parts_memory(
         made += part.num_weights
         peak = max(peak, batch_size * (waiting + part.backward) + made)
         waiting -= part.kept
-    peak = max(peak, batch_size * waiting + made + num_weights * updates_meet)
+    peak = max(peak, batch_size * waiting + made)
     return Memory(
         forward=FLOAT_BYTES * batch_size * (held + max(part.forward for part in parts)),
         kept=FLOAT_BYTES * batch_size * kept,

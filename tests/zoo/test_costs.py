@@ -167,7 +167,7 @@ def test_memory_of_small_models_is_predicted(name, batch_size, overrides, mode):
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["digits", "imagenet_perceiver_io"])
 def test_memory_of_weights_is_predicted(recipe):
-    """Next to no activations: gradients and, of LAMB, updates are what is held."""
+    """Next to no activations: gradients are what is held."""
     overrides = {"recipe": recipe, "num_latents": 16, "num_blocks": 1, "image_shape": (32, 32, 3)}
     assert_predicted("perceiver_io_imagenet_conv", 1, "training", overrides)
 
@@ -175,21 +175,27 @@ def test_memory_of_weights_is_predicted(recipe):
 @needs_peaks
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name, mode",
+    "name, mode, overrides",
     [
-        ("perceiver_imagenet", "forward"),
-        ("perceiver_imagenet", "training"),
-        ("perceiver_io_imagenet_learned", "forward"),
-        ("perceiver_io_imagenet_conv", "forward"),
-        ("perceiver_io_imagenet_conv", "training"),
-        ("perceiver_audioset_raw", "training"),
-        ("perceiver_io_flow", "forward"),
-        ("botnet_50", "forward"),
-        ("botnet_50", "training"),
+        ("perceiver_imagenet", "forward", {}),
+        ("perceiver_imagenet", "training", {}),
+        ("perceiver_io_imagenet_fourier", "training", {"rematerialise": True}),
+        (
+            "perceiver_io_imagenet_fourier",
+            "training",
+            {"rematerialise": True, "recipe": "digits", "num_blocks": 1},
+        ),
+        ("perceiver_io_imagenet_learned", "forward", {}),
+        ("perceiver_io_imagenet_conv", "forward", {}),
+        ("perceiver_io_imagenet_conv", "training", {}),
+        ("perceiver_audioset_video", "forward", {}),
+        ("perceiver_io_flow", "forward", {}),
+        ("botnet_50", "forward", {}),
+        ("botnet_50", "training", {}),
     ],
 )
-def test_memory_of_large_models_is_predicted(name, mode):
-    assert_predicted(name, 1, mode, {})
+def test_memory_of_large_models_is_predicted(name, mode, overrides):
+    assert_predicted(name, 1, mode, overrides)
 
 
 def products_of(op):
