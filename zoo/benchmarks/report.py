@@ -96,17 +96,17 @@ def show(out: Console, title: str, report: dict[str, Any]) -> None:
     for heading in _HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
     measured = [row for row in report["contenders"] if "failure" not in row]
-    if any(row["note"] for row in measured):
-        table.add_column("", overflow="fold", style="dim")
     for row in measured:
         cells = [_duration(row["median_seconds"]), _duration(row["min_seconds"])]
         cells += [f"{row['ratio']:.2f}", _duration(row["processor_seconds"])]
         cells += [f"{row['processor_ratio']:.2f}", _mebibytes(row["added_bytes"])]
         cells += [_mebibytes(row["peak_bytes"]), _percent(row["fraction_of_rate"])]
         cells += [_percent(row["processor_fraction_of_rate"])]
-        notes = [Text(row["note"])] if len(table.columns) > 1 + len(_HEADINGS) else []
-        table.add_row(Text(row["name"]), *cells, *notes)
+        table.add_row(Text(row["name"]), *cells)
     out.print(table)
+    for row in measured:
+        if row["note"]:
+            out.print(Text(f"{row['name']}: {row['note']}", style="dim"), soft_wrap=True)
     show_failures(out, report)
     rate = 2 * report["multiply_adds_per_second"] / 1e9
     told = f"Rate: of the float32 matrix products of the same rounds, {rate:.0f} GFLOP/s"

@@ -205,15 +205,17 @@ def contender_rows(seconds, added_bytes):
     ]
 
 
-def test_reasons_stand_below_the_table():
+def test_notes_and_reasons_stand_below_the_table():
     report = {"contenders": contender_rows([1.0, 2.0], MEBIBYTE), "ratio_to": "this project"}
     report["contenders"].append({"name": "pytorch", "failure": "is not installed: pip install x"})
     report |= {"multiply_adds_per_second": 1e9, "pytorch_multiply_adds_per_second": None}
     report["hardware"] = {"cores": 1, "processor": "any", "load": 0.0}
+    report["contenders"][1]["note"] = "a note " * 20
     out = Console(file=io.StringIO(), width=200)
     show(out, "title", report | {"versions": {}})
     lines = [line.rstrip() for line in out.file.getvalue().splitlines()]
     assert "Not measured: pytorch: is not installed: pip install x" in lines
+    assert f"other: {'a note ' * 20}".rstrip() in lines
     assert max(len(line) for line in lines[1:4]) < 90
 
 
