@@ -40,7 +40,7 @@ MODELS = {
 }
 
 
-def configuration(name, **overrides):
+def configuration(name, /, **overrides):
     """Return the configuration of a named model, with some fields replaced.
 
     Args:

@@ -6,6 +6,7 @@ import zoo
 from perceiver_tf import perceiver
 from perceiver_tf.layers.byte_array import assemble
 from zoo.configs import MODELS, configuration
+from zoo.errors import ZooError
 from zoo.images.models import image_adapter
 from zoo.recipes.named import RECIPES
 from zoo.registry import parameter_count
@@ -180,3 +181,8 @@ def test_mnist_model_does_not_know_the_order_of_the_pixels(random):
     permuted = rows[:, random.permutation(rows.shape[1])]
     assert np.abs(permuted - rows).max() > 1
     np.testing.assert_allclose(on_rows(permuted), model(images), atol=1e-5)
+
+
+def test_no_setting_is_called_name():
+    with pytest.raises(ZooError, match="perceiver_digits_tiny has no setting 'name'"):
+        configuration("perceiver_digits_tiny", **{"name": "x"})

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from zoo.benchmarks import measuring
 from zoo.benchmarks.measuring import Contender
+from zoo.benchmarks.report import show_failures
 from zoo.benchmarks.worker import Prepared
 from zoo.cores import num_cores
 from zoo.errors import ZooError
@@ -146,7 +147,6 @@ def show(out, title, report):
     table.add_column("", overflow="fold", style="dim")
     for row in report["contenders"]:
         if "failure" in row:
-            table.add_row(Text(row["name"]), *[""] * 4, Text(row["failure"]))
             continue
         shares = (row.get("of_bare"), row.get("of_bare_by_processor"))
         shares = ["-" if share is None else f"{share:.0%}" for share in shares]
@@ -154,6 +154,7 @@ def show(out, title, report):
         rate = f"{row['examples_per_second']:,.0f}"
         table.add_row(Text(row["name"]), rate, shares[0], cpu, shares[1], Text(row["note"]))
     out.print(table)
+    show_failures(out, report)
     hardware = report["hardware"]
     out.print(
         Text(

@@ -1,6 +1,8 @@
 """Draws the figures of a benchmark."""
 
 _OWN, _OTHER = "#c2410c", "#8a97a8"
+_TIME_UNITS = (("ms", 1e-3), ("s", 1.0))
+_MEMORY_UNITS = (("MiB", 2**20), ("GiB", 2**30))
 
 
 def draw_comparison(report: dict, path):
@@ -12,6 +14,7 @@ def draw_comparison(report: dict, path):
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     rows = [row for row in report["contenders"] if "failure" not in row]
     names = [row["name"] for row in rows]
@@ -20,17 +23,30 @@ def draw_comparison(report: dict, path):
     FigureCanvasAgg(figure)
     time_axes, memory_axes = figure.subplots(1, 2, sharey=True)
     seconds = [row["median_seconds"] for row in rows]
-    gibibytes = [(row["added_bytes"] or 0) / 2**30 for row in rows]
-    for axes, values, label in (
-        (time_axes, seconds, "seconds, median"),
-        (memory_axes, gibibytes, "GiB above model and weights, peak"),
+    added = [row["added_bytes"] or 0 for row in rows]
+    for axes, values, units, label in (
+        (time_axes, seconds, _TIME_UNITS, "median"),
+        (memory_axes, added, _MEMORY_UNITS, "above model and weights, peak"),
     ):
-        bars = axes.barh(names, values, color=colours, height=0.7)
+        unit, size = fitting(units, values)
+        bars = axes.barh(names, [value / size for value in values], color=colours, height=0.7)
         axes.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
-        axes.set_xlabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.set_xlabel(f"{unit}, {label}")
         axes.margins(x=0.15)
         axes.spines[["top", "right"]].set_visible(False)
     time_axes.invert_yaxis()
     kind = f"{report['step']}, batch {report['batch_size']}, {report['dtype']}"
     figure.suptitle(f"{report['model']}: {kind}", fontsize=11)
     figure.savefig(path, dpi=150, format="png")
+
+
+def fitting(units, values):
+    """Returns the last of the units, from small to large, that the largest value reaches.
+
+    Args:
+        units: tuple of pairs of a name and a size; the first one fits if none does.
+        values: list of numbers.
+    """
+    largest = max(values)
+    return next((unit for unit in reversed(units) if unit[1] <= largest), units[0])

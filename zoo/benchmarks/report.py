@@ -95,18 +95,19 @@ def show(out: Console, title: str, report: dict[str, Any]) -> None:
     table.add_column("contender", no_wrap=True)
     for heading in _HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("", overflow="fold", style="dim")
-    for row in report["contenders"]:
-        if "failure" in row:
-            table.add_row(Text(row["name"]), *[""] * len(_HEADINGS), Text(row["failure"]))
-            continue
+    measured = [row for row in report["contenders"] if "failure" not in row]
+    for row in measured:
         cells = [_duration(row["median_seconds"]), _duration(row["min_seconds"])]
         cells += [f"{row['ratio']:.2f}", _duration(row["processor_seconds"])]
         cells += [f"{row['processor_ratio']:.2f}", _mebibytes(row["added_bytes"])]
         cells += [_mebibytes(row["peak_bytes"]), _percent(row["fraction_of_rate"])]
         cells += [_percent(row["processor_fraction_of_rate"])]
-        table.add_row(Text(row["name"]), *cells, Text(row["note"]))
+        table.add_row(Text(row["name"]), *cells)
     out.print(table)
+    for row in measured:
+        if row["note"]:
+            out.print(Text(f"{row['name']}: {row['note']}", style="dim"), soft_wrap=True)
+    show_failures(out, report)
     rate = 2 * report["multiply_adds_per_second"] / 1e9
     told = f"Rate: of the float32 matrix products of the same rounds, {rate:.0f} GFLOP/s"
     if report["pytorch_multiply_adds_per_second"] is not None:
@@ -122,6 +123,13 @@ def show(out: Console, title: str, report: dict[str, Any]) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     machine = f"{hardware['cores']} cores of {hardware['processor']}, load {hardware['load']}"
     out.print(Text(f"{machine} at the start; {versions}"))
+
+
+def show_failures(out: Console, report: dict[str, Any]) -> None:
+    """Prints a line for each contender that was not measured: why."""
+    for row in report["contenders"]:
+        if "failure" in row:
+            out.print(Text(f"Not measured: {row['name']}: {row['failure']}"), soft_wrap=True)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The command that measures a model beside others, or a pipeline beside the bare decoder."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -18,7 +19,7 @@ from zoo.benchmarks.peers import (
 )
 from zoo.benchmarks.report import progress, rows_of, show, surroundings
 from zoo.commands.settings import parse_settings
-from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
+from zoo.commands.terminal import add_command, check_outputs, console, start_tensorflow, write_json
 from zoo.configs import configuration
 from zoo.errors import ZooError
 from zoo.images.configs import ImageClassifierConfig
@@ -97,26 +98,20 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "--dtype", choices=PRECISIONS, default="float32", help="precision (default float32)"
     )
     parser.add_argument("--json", metavar="PATH", help="also write figures to PATH (- = stdout)")
-    parser.add_argument("--plot", metavar="PATH", help="also draw time and memory to a PNG")
+    parser.add_argument(
+        "--plot", metavar="PATH", help="also draw time and memory of a model to a PNG"
+    )
 
 
 def benchmark_command(args: argparse.Namespace) -> None:
     """Measures, and prints one row for each contender."""
-    for option in ("batch_size", "rounds", "examples"):
-        value = getattr(args, option)
-        if value is not None and value < 1:
-            name = "--" + option.replace("_", "-")
-            raise ZooError(f"`{name}` must be at least 1. Received: {value}.")
-    if (args.name is None) == (args.pipeline is None):
-        raise ZooError(
-            "`benchmark` must get the NAME of a model, or --pipeline NAME. "
-            f"Received: {'neither' if args.name is None else 'both'}."
-        )
+    _check_options(args)
     if args.pipeline is not None:
         benchmark_pipeline(args)
         return
     args.batch_size = args.batch_size or 1
     contenders, refused = _contenders(args)
+    check_outputs(args.json, args.plot)
     around = surroundings()
     out = console(args.json)
     products = matrix_products(any(one.prepare is prepare_peer for one in contenders))
@@ -140,6 +135,22 @@ def benchmark_command(args: argparse.Namespace) -> None:
     write_json(args.json, report)
 
 
+def _check_options(args: argparse.Namespace) -> None:
+    for option in ("batch_size", "rounds", "examples"):
+        value = getattr(args, option)
+        if value is not None and value < 1:
+            name = "--" + option.replace("_", "-")
+            raise ZooError(f"`{name}` must be at least 1. Received: {value}.")
+    if (args.name is None) == (args.pipeline is None):
+        raise ZooError(
+            "`benchmark` must get the NAME of a model, or --pipeline NAME. "
+            f"Received: {'neither' if args.name is None else 'both'}."
+        )
+    for option in ("plot", "training", "against"):
+        if args.pipeline is not None and getattr(args, option):
+            raise ZooError(f"`--pipeline` goes without --{option}. Received: both.")
+
+
 def benchmark_pipeline(args: argparse.Namespace) -> None:
     """Measures a pipeline, and prints a row for each part of it."""
     overrides = parse_settings("--set", args.set)
@@ -150,6 +161,7 @@ def benchmark_pipeline(args: argparse.Namespace) -> None:
     decoders = pipelines.open_decoders(*settings)
     num_examples = min(decoders.num_files, args.examples)
     contenders = pipelines.contenders(*settings, batch_size, num_examples, decoders.streams)
+    check_outputs(args.json)
     around = surroundings()
     out = console(args.json)
     with progress(out) as tell:
@@ -210,9 +222,8 @@ def _chosen(option: str, text: str, known) -> list[str]:
 
 
 def _draw(report: dict[str, Any], path: str) -> None:
+    from zoo.atomic_files import replaced_atomically
     from zoo.benchmarks.plot import draw_comparison
 
-    try:
-        draw_comparison(report, path)
-    except OSError as error:
-        raise ZooError(f"The plot cannot be written to {path}: {error.strerror}") from error
+    with replaced_atomically(Path(path).expanduser()) as partial:
+        draw_comparison(report, partial)

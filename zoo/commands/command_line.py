@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from zoo.atomic_files import is_of_the_place
 from zoo.errors import ZooError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -22,8 +23,9 @@ class Parser(argparse.ArgumentParser):
 def run_command(parser: Parser, arguments: Sequence[str] | None = None) -> int:
     """Runs one sub-command and returns the exit status.
 
-    0: done. 2: bad input, told in one line on standard error. 130: interrupted. 1: the reader of
-    a pipe went away. Anything else that goes wrong is a bug and keeps its traceback.
+    0: done. 2: bad input, or a place that cannot be read or written, told in one line on standard
+    error. 130: interrupted. 1: the reader of a pipe went away. Anything else that goes wrong is a
+    bug and keeps its traceback.
     """
     args: Any = parser.parse_args(arguments)
     run: Callable = args.run
@@ -39,4 +41,9 @@ def run_command(parser: Parser, arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        if error.filename is None or not is_of_the_place(error):
+            raise
+        print(f"{parser.prog}: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return BAD_INPUT
     return 0

@@ -7,10 +7,22 @@ from pathlib import Path
 
 from rich.text import Text
 
-from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
+from zoo.atomic_files import make_folder, replaced_atomically
+from zoo.commands.terminal import (
+    add_command,
+    check_outputs,
+    console,
+    start_tensorflow,
+    write_json,
+)
 from zoo.configs import configuration
 from zoo.costs import costs
 from zoo.experiments.comparisons import EXPERIMENTS, experiment_variants
+from zoo.experiments.kept_report import kept_report
+from zoo.experiments.seeds import check_seeds
+from zoo.experiments.time_left import told_time_left
+
+SETTINGS_FILE = "experiment.json"
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -47,55 +59,79 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 def experiment_command(args: argparse.Namespace) -> None:
     """Trains every variant with every seed and writes what was found after each."""
     variants = experiment_variants(args.experiment, args.name)
-    start_tensorflow()
-    from zoo.experiments.report import Finding, printed_table, report_rows
-    from zoo.experiments.run_series import trained_once
-
+    check_seeds(args.seeds)
+    check_outputs(args.json)
     folder = Path(args.out or f"runs/{args.experiment}-{args.name}")
-    out = console(args.json)
-    experiment = EXPERIMENTS[args.experiment]
-    title = f"{args.name}: {args.experiment.replace('_', ' ')}"
     settings = {"data": args.data or configuration(args.name).dataset} | (
         {} if args.epochs is None else {"epochs": args.epochs}
     )
+    _begin(folder, {"experiment": args.experiment, "name": args.name, "epochs": None, **settings})
+    start_tensorflow()
+    from zoo.experiments.report import Finding, printed_table, report_rows
+
+    out = console(args.json)
+    experiment = EXPERIMENTS[args.experiment]
+    title = f"{args.name}: {args.experiment.replace('_', ' ')}"
     findings = [
         Finding(variant, costs(configuration(variant.name, **variant.overrides)).multiply_adds)
         for variant in variants
     ]
-    total, start = len(args.seeds) * len(variants), time.monotonic()
-    for number, (seed, finding) in enumerate(
-        ((seed, finding) for seed in args.seeds for finding in findings), start=1
-    ):
-        variant = finding.variant
-        words = ", ".join(word for word in (variant.label, variant.condition) if word)
-        left = (time.monotonic() - start) / 60 * (total - number + 1) / max(number - 1, 1)
-        hint = f", about {left:.0f} min left" if number > 1 else ""
-        out.print(Text(f"Run {number} of {total}: {words}, seed {seed}{hint}", style="bold"))
-        run = trained_once(
-            folder / f"{_as_path(words)}-seed-{seed}",
-            variant.name,
-            out,
-            overrides=variant.overrides,
-            seed=seed,
-            **settings,
-        )
+    for finding, run in _trained(folder, findings, args.seeds, experiment, settings, out):
         finding.runs.append(run)
-        _write(folder, findings, title, experiment.source)
-    out.print(printed_table(findings, title))
+        _write(folder, findings, title, experiment)
+    out.print(printed_table(findings, title, experiment.varied))
     out.print(Text(f"Wrote {folder}: table.md, figure.png, results.json and the runs"))
     write_json(args.json, {"experiment": args.experiment, "rows": report_rows(findings)})
 
 
-def _write(folder, findings, title, source):
-    from zoo.atomic_files import replaced_atomically
-    from zoo.experiments.report import draw, markdown_table, report_rows
+def _begin(folder, asked):
+    """Marks a new folder as that of an experiment, and refuses that of something else."""
+    kept_report(folder / SETTINGS_FILE, asked, "An experiment")
+    make_folder(folder)
+    with replaced_atomically(folder / SETTINGS_FILE) as path:
+        path.write_text(json.dumps(asked, indent=2) + "\n")
 
+
+def _trained(folder, findings, seeds, experiment, settings, out):
+    """Yields a finding and its run, for every seed and finding; the runs lie in the folder."""
+    from zoo.experiments.run_series import is_finished, trained_once
+
+    todo = [
+        (seed, finding, folder / f"{_as_path(_words(finding))}-seed-{seed}")
+        for seed in seeds
+        for finding in findings
+    ]
+    seconds: list[float] = []
+    for number, (seed, finding, path) in enumerate(todo):
+        runs_left = sum(not is_finished(later) for *_, later in todo[number:])
+        hint = told_time_left(seconds, runs_left)
+        line = f"Run {number + 1} of {len(todo)}: {experiment.varied} {_words(finding)}"
+        line += f", seed {seed}" + (f", {hint}" if hint else "")
+        out.print(Text(line, style="bold"))
+        variant, was_finished, start = finding.variant, is_finished(path), time.monotonic()
+        asked = {"overrides": variant.overrides, "seed": seed, **settings}
+        run = trained_once(path, variant.name, out, **asked)
+        if not was_finished:
+            seconds.append(time.monotonic() - start)
+        yield finding, run
+
+
+def _write(folder, findings, title, experiment):
+    from zoo.experiments.picture import draw
+    from zoo.experiments.report import markdown_table, report_rows
+
+    table = markdown_table(findings, title, experiment.varied)
     with replaced_atomically(folder / "table.md") as path:
-        path.write_text(f"{markdown_table(findings, title)}\nAfter {source}.\n", encoding="utf-8")
+        path.write_text(f"{table}\nAfter {experiment.source}.\n", encoding="utf-8")
     with replaced_atomically(folder / "figure.png") as path:
-        draw(findings, path, title)
+        draw(findings, path, title, experiment.varied)
     with replaced_atomically(folder / "results.json") as path:
         path.write_text(json.dumps(report_rows(findings), indent=2) + "\n")
+
+
+def _words(finding) -> str:
+    variant = finding.variant
+    return ", ".join(word for word in (variant.label, variant.condition) if word)
 
 
 def _as_path(words: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from zoo.atomic_files import check_writable
 from zoo.errors import ZooError
 
 _PIPED_WIDTH = 200
@@ -42,6 +43,17 @@ def console(json_path: str | None = None) -> Console:
     stream = sys.stderr if json_path == "-" else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
     return Console(file=stream, width=_PIPED_WIDTH if piped else None, highlight=False)
+
+
+def check_outputs(*paths: str | None) -> None:
+    """Raises a `ZooError` if one of the files of a command's end cannot be written.
+
+    Args:
+        *paths: of files; None and "-", standard output, are none.
+    """
+    for path in paths:
+        if path not in (None, "-"):
+            check_writable(Path(path).expanduser())
 
 
 def write_json(path: str | None, report: dict[str, Any]) -> None:

@@ -40,11 +40,13 @@ class Experiment:
         summary: one line for the help.
         source: the paper's section and table.
         variants: callable from the name of a model, and its configuration, to a list of `Variant`.
+        varied: what the labels of the variants are, for the head of a column.
     """
 
     summary: str
     source: str
     variants: Callable[[str, ImageClassifierConfig], list[Variant]]
+    varied: str = "model"
 
 
 def _permuted(name, config):
@@ -114,16 +116,19 @@ EXPERIMENTS = {
         "one to four cross-attends among the same number of self-attends",
         "arXiv:2103.03206 section 4.1, table 6",
         _cross_attends,
+        "cross-attends",
     ),
     "sharing": Experiment(
         "which weights the iterations share",
         "arXiv:2103.03206 appendix, table 7",
         _sharing,
+        "weights shared",
     ),
     "latents": Experiment(
         "a quarter of the model's latents to twice as many",
         "arXiv:2103.03206 appendix, figure 6",
         _latents,
+        "latents",
     ),
 }
 

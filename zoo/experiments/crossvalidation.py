@@ -12,9 +12,11 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from zoo.atomic_files import replaced_atomically
+from zoo.atomic_files import make_folder, replaced_atomically
 from zoo.configs import configuration
 from zoo.errors import ZooError
+from zoo.experiments.kept_report import kept_report
+from zoo.experiments.seeds import check_seeds
 from zoo.tasks import task_of
 from zoo.training.fit import TrainingInterrupted
 from zoo.training.train import train
@@ -55,9 +57,11 @@ def cross_validate(
     console = console or Console()
     asked = _asked(name, data, folds, seeds, overrides, settings)
     folder = Path(out)
-    report = _opened(folder, asked)
+    kept = kept_report(folder / REPORT_FILE, asked, "A cross-validation")
     config = configuration(name, **(overrides or {}))
-    report["metric"] = task_of(config).headline
+    report = {"runs": [], **kept, **asked, "metric": task_of(config).headline}
+    make_folder(folder)
+    _write(folder, report)
     done = {(run["seed"], run["fold"]) for run in report["runs"]}
     todo = [(s, f) for s in seeds for f in range(folds) if (s, f) not in done]
     if len(done) and todo:
@@ -155,34 +159,10 @@ def _asked(name, data, folds, seeds, overrides, settings):
             raise ZooError(f"`{field}` is set for each training. Received: {field} in `--set`.")
     if type(folds) is not int or folds < 2:
         raise ZooError(f"`folds` must be an integer of at least 2. Received: folds={folds}.")
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ZooError(f"`seeds` must be different integers from 0. Received: {list(seeds)}.")
+    check_seeds(seeds)
     asked = {"name": name, "data": None if data is None else str(Path(data).absolute())}
     asked |= {"folds": folds, "overrides": overrides, "settings": settings}
     return json.loads(json.dumps(asked, default=str))
-
-
-def _opened(folder, asked):
-    """Returns the report in a folder, or a new one."""
-    path = folder / REPORT_FILE
-    if not path.exists():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ZooError(
-                f"The folder {str(folder)!r} holds something else. Choose another with --out."
-            )
-        return {**asked, "metric": None, "runs": []}
-    try:
-        report = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ZooError(f"{path} cannot be read: {error}.") from error
-    differing = [key for key, value in asked.items() if report.get(key) != value]
-    if differing:
-        told = "; ".join(f"{key} was {report.get(key)!r}, now {asked[key]!r}" for key in differing)
-        raise ZooError(
-            f"A cross-validation goes on with its own settings. In {str(folder)!r} {told}. Choose "
-            "another folder with --out."
-        )
-    return report
 
 
 def _train_fold(name, data, folder, overrides, settings, division):
@@ -210,7 +190,6 @@ def _train_fold(name, data, folder, overrides, settings, division):
 
 
 def _write(folder, report):
-    report["summary"] = summary_of(report["runs"], report["metric"])
-    folder.mkdir(parents=True, exist_ok=True)
+    report["summary"] = summary_of(report["runs"], report["metric"]) if report["runs"] else None
     with replaced_atomically(folder / REPORT_FILE) as path:
         path.write_text(json.dumps(report, indent=2) + "\n")

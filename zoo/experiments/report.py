@@ -1,4 +1,4 @@
-"""What an experiment found: a table for reading, a picture for looking."""
+"""What an experiment found, as a table."""
 
 import statistics
 from dataclasses import dataclass, field
@@ -6,9 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from zoo.experiments.comparisons import ORIGINAL, PERMUTED, Variant
-
-_COLOURS = {ORIGINAL: "#8a97a8", PERMUTED: "#c2410c", "": "#0f766e"}
+from zoo.experiments.comparisons import Variant
 
 
 @dataclass
@@ -59,8 +57,8 @@ def report_rows(findings: list[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(findings):
-    header = ("", "images", "test accuracy", "parameters", "multiply-adds", "seconds")
+def _cells(findings, varied):
+    header = (varied, "images", "test accuracy", "parameters", "multiply-adds", "seconds")
     rows = []
     for row in report_rows(findings):
         spread = f" ± {row['spread']:.2%}" if len(row["values"]) > 1 else ""
@@ -78,75 +76,19 @@ def _cells(findings):
     return [header[i] for i in shown], [[row[i] for i in shown] for row in rows]
 
 
-def printed_table(findings: list[Finding], title: str) -> Table:
-    """Returns the table for a terminal."""
-    header, rows = _cells(findings)
+def printed_table(findings: list[Finding], title: str, varied: str = "model") -> Table:
+    """Returns the table for a terminal; `varied` is what the labels of the variants are."""
+    header, rows = _cells(findings, varied)
     table = Table(title=title, title_justify="left")
     for column in header:
-        table.add_column(column, justify="left" if column in ("", "images") else "right")
+        table.add_column(column, justify="left" if column in (varied, "images") else "right")
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def markdown_table(findings: list[Finding], title: str) -> str:
-    """Returns the table as Markdown."""
-    header, rows = _cells(findings)
+def markdown_table(findings: list[Finding], title: str, varied: str = "model") -> str:
+    """Returns the table as Markdown; `varied` is what the labels of the variants are."""
+    header, rows = _cells(findings, varied)
     lines = [header, ["---"] * len(header), *rows]
     return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def draw(findings: list[Finding], path, title: str) -> None:
-    """Writes a PNG: a large dot for the mean of each variant, a small one for each seed.
-
-    Args:
-        findings: those that have runs are drawn.
-        path: file to write, ending in ".png".
-        title: one line above.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
-
-    findings = [finding for finding in findings if finding.runs]
-    labels = list(dict.fromkeys(finding.variant.label for finding in findings))
-    conditions = list(dict.fromkeys(finding.variant.condition for finding in findings))
-    figure = Figure(figsize=(8.0, 1.2 + 0.32 * len(labels) * len(conditions)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    height = 0.8 / len(conditions)
-    for finding in findings:
-        variant = finding.variant
-        place = labels.index(variant.label) + height * (
-            conditions.index(variant.condition) - (len(conditions) - 1) / 2
-        )
-        colour = _COLOURS[variant.condition]
-        axes.plot(finding.mean, place, "o", color=colour, markersize=10)
-        if len(finding.values) > 1:
-            axes.plot(finding.values, [place] * len(finding.values), "k.", markersize=4)
-        axes.annotate(
-            f"{finding.mean:.1%}",
-            (max(finding.values), place),
-            xytext=(9, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
-    if conditions != [""]:
-        for condition in conditions:
-            axes.plot([], [], "o", color=_COLOURS[condition], label=condition)
-        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    lowest = min(min(finding.values) for finding in findings)
-    highest = max(max(finding.values) for finding in findings)
-    margin = max(0.15 * (highest - lowest), 0.01)
-    axes.set_xlim(lowest - margin, highest + 2 * margin)
-    axes.set_xticks([tick for tick in axes.get_xticks() if lowest - margin <= tick <= 1.0])
-    axes.grid(axis="x", color="#e5e7eb")
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("test accuracy")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=150)

@@ -10,11 +10,17 @@ from rich.text import Text
 
 from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
+from zoo.experiments.kept_report import differences
 from zoo.training.fit import TrainingInterrupted
 from zoo.training.retracing import expected_retracing
 from zoo.training.train import train
 
 RESULT_FILE = "result.json"
+
+
+def is_finished(path: Path) -> bool:
+    """Whether `trained_once` left figures in a run folder."""
+    return (path / RESULT_FILE).is_file()
 
 
 def trained_once(path: Path, name: str, console: Console, **settings) -> dict[str, Any]:
@@ -34,14 +40,14 @@ def trained_once(path: Path, name: str, console: Console, **settings) -> dict[st
         ZooError: if the training fails, or the folder holds a run of other settings.
         TrainingInterrupted: after Ctrl-C; the next call goes on.
     """
-    result_path = path / RESULT_FILE
     asked = json.loads(json.dumps({"name": name, **settings}, default=str))
-    if result_path.is_file():
-        stored = json.loads(result_path.read_text())
+    if is_finished(path):
+        stored = json.loads((path / RESULT_FILE).read_text())
         if stored["settings"] != asked:
+            told = "; ".join(differences(stored["settings"], asked))
             raise ZooError(
-                f"The run {path} must have the settings {asked}. "
-                f"Received: one with {stored['settings']}. Choose another folder with --out."
+                f"The run {path} is finished with other settings: {told}. Choose another folder "
+                "with --out."
             )
         console.print(Text(f"{path.name} is finished already."))
         return stored["figures"]
@@ -62,6 +68,6 @@ def trained_once(path: Path, name: str, console: Console, **settings) -> dict[st
         "train_seconds": result.train_seconds,
         "epochs": result.epochs,
     }
-    with replaced_atomically(result_path) as partial:
+    with replaced_atomically(path / RESULT_FILE) as partial:
         partial.write_text(json.dumps({"settings": asked, "figures": figures}, indent=2) + "\n")
     return figures

@@ -11,18 +11,20 @@ Every file is written under a temporary name, flushed to the disk and renamed, s
 a crash or an interruption leaves the previous version in place.
 """
 
+import contextlib
 import csv
 import io
 import json
 import os
 import shutil
 import tempfile
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from zoo.atomic_files import disk_errors_named, replaced_atomically
+from zoo.atomic_files import make_folder, replaced_atomically, writing_errors_named
 from zoo.errors import ZooError
 from zoo.records.training_curve import draw_training_curve
 
@@ -83,12 +85,12 @@ class RunFolder:
         """Makes a run folder, all at once: it appears with its config.json or not at all.
 
         Raises:
-            ZooError: If something is at `path` already, or the disk is full.
+            ZooError: If something is at `path` already, or nothing can be written there.
         """
         path = Path(path)
         cls.check_absent(path)
-        with disk_errors_named(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
+        with writing_errors_named(path):
             temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
             try:
                 temporary.chmod(0o755)
@@ -146,11 +148,11 @@ class RunFolder:
             How far it is, and the variables of the metrics there, see `save_state`.
 
         Raises:
-            ZooError: If the checkpoint is not from this model.
+            ZooError: If the checkpoint is not from this model, or cannot be read.
         """
         if not self.state_path.exists():
             return Position(), []
-        with np.load(self.state_path, allow_pickle=False) as arrays:
+        with self._opened_state() as arrays:
             for kind, variables in _variables(model):
                 stored = _stored(arrays, kind)
                 expected = [tuple(v.shape) for v in variables]
@@ -167,8 +169,22 @@ class RunFolder:
         """Returns how far the checkpoint is; at the start without one."""
         if not self.state_path.exists():
             return Position()
-        with np.load(self.state_path, allow_pickle=False) as arrays:
+        with self._opened_state() as arrays:
             return Position(**json.loads(str(arrays["progress"])))
+
+    @contextlib.contextmanager
+    def _opened_state(self):
+        """Yields the arrays of the checkpoint; a file that is damaged or cut short is named."""
+        told = f"The checkpoint {str(self.state_path)!r} cannot be read: it is damaged."
+        try:
+            arrays = np.load(self.state_path, allow_pickle=False)
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            raise ZooError(told) from error
+        try:
+            with arrays:
+                yield arrays
+        except (EOFError, zipfile.BadZipFile) as error:
+            raise ZooError(told) from error
 
     def save_model(self, model):
         """Writes model.keras: architecture and weights, without the optimiser."""

@@ -137,6 +137,8 @@ def load_weights(model, path):
             # Keras warns of some weights that it leaves as they are.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
+    except zipfile.BadZipFile as error:
+        raise ZooError(f"The weights at {path} cannot be read: {error}.") from error
     except (ValueError, OSError, UserWarning) as error:
         raise ZooError(
             f"The weights at {path} are not those of {model.name}: {cause_of(error)}"

@@ -1,3 +1,4 @@
+import io
 import json
 import multiprocessing
 import os
@@ -8,10 +9,12 @@ import sys
 import time
 
 import pytest
+from rich.console import Console
 
 from zoo.benchmarks import measuring, peers
 from zoo.benchmarks.measuring import Contender, Measured, measure
-from zoo.benchmarks.report import rows_of
+from zoo.benchmarks.plot import draw_comparison
+from zoo.benchmarks.report import rows_of, show
 from zoo.benchmarks.worker import Prepared
 from zoo.cli import build_parser, main
 from zoo.configs import MODELS, configuration
@@ -170,6 +173,72 @@ def test_the_command_refuses_what_it_cannot_measure(arguments, told, capsys, mon
     assert main(["benchmark", "perceiver_digits_tiny", *arguments]) == 2
     printed = capsys.readouterr()
     assert told in printed.err and len(printed.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["perceiver_digits_tiny", "--against", "none", "--json"], "file is a file"),
+        (["perceiver_digits_tiny", "--against", "none", "--plot"], "file is a file"),
+        (["--pipeline", "perceiver_digits_tiny", "--plot"], "`--pipeline` goes without --plot"),
+    ],
+    ids=["json", "plot", "pipeline"],
+)
+def test_outputs_are_checked_before_anything_is_measured(
+    arguments, told, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("zoo.commands.benchmark.measure", None)
+    (tmp_path / "file").write_text("")
+    assert main(["benchmark", *arguments, str(tmp_path / "file" / "out")]) == 2
+    printed = capsys.readouterr().err
+    assert told in printed and len(printed.splitlines()) == 1
+
+
+def contender_rows(seconds, added_bytes):
+    figures = {"ratio": 1.0, "processor_ratio": 1.0, "peak_bytes": 5, "note": ""}
+    figures |= {"fraction_of_rate": None, "processor_fraction_of_rate": None}
+    return [
+        figures
+        | {"name": name, "added_bytes": added_bytes, "median_seconds": one}
+        | {"min_seconds": one, "processor_seconds": one}
+        for name, one in zip(("this project", "other"), seconds, strict=True)
+    ]
+
+
+def test_notes_and_reasons_stand_below_the_table():
+    report = {"contenders": contender_rows([1.0, 2.0], MEBIBYTE), "ratio_to": "this project"}
+    report["contenders"].append({"name": "pytorch", "failure": "is not installed: pip install x"})
+    report |= {"multiply_adds_per_second": 1e9, "pytorch_multiply_adds_per_second": None}
+    report["hardware"] = {"cores": 1, "processor": "any", "load": 0.0}
+    report["contenders"][1]["note"] = "a note " * 20
+    out = Console(file=io.StringIO(), width=200)
+    show(out, "title", report | {"versions": {}})
+    lines = [line.rstrip() for line in out.file.getvalue().splitlines()]
+    assert "Not measured: pytorch: is not installed: pip install x" in lines
+    assert f"other: {'a note ' * 20}".rstrip() in lines
+    assert max(len(line) for line in lines[1:4]) < 90
+
+
+@pytest.mark.parametrize(
+    "seconds, added_bytes, labels, tick",
+    [
+        ([0.00024, 0.00051], 3 * MEBIBYTE, ["ms, median", "MiB, above"], "3"),
+        ([0.5, 4.0], 2500 * MEBIBYTE, ["s, median", "GiB, above"], "2.44"),
+    ],
+)
+def test_a_picture_has_units_that_fit(seconds, added_bytes, labels, tick, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda self, *_, **__: drawn.append(self)
+    )
+    about = {"model": "tiny", "step": "forward", "batch_size": 1, "dtype": "float32"}
+    draw_comparison(
+        {"contenders": contender_rows(seconds, added_bytes), **about}, tmp_path / "a.png"
+    )
+    for axes, label in zip(drawn[0].axes, labels, strict=True):
+        assert axes.get_xlabel().startswith(label)
+        assert len(axes.get_xticks()) <= 7
+    assert {text.get_text() for text in drawn[0].axes[1].texts} == {tick}
 
 
 def test_the_command_explains_itself(capsys):

@@ -9,7 +9,8 @@ from zoo.configs import configuration
 from zoo.errors import ZooError
 from zoo.experiments import run_series
 from zoo.experiments.comparisons import EXPERIMENTS, Experiment, Variant, experiment_variants
-from zoo.experiments.report import Finding, draw, markdown_table, report_rows
+from zoo.experiments.picture import draw
+from zoo.experiments.report import Finding, markdown_table, report_rows
 from zoo.training.fit import TrainingInterrupted
 
 
@@ -80,6 +81,74 @@ def test_report_is_drawn(tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 5000
 
 
+def test_tables_and_pictures_name_what_the_labels_are(tmp_path, monkeypatch):
+    table = markdown_table(findings(), "title", "latents")
+    assert "| latents | images | test accuracy |" in table
+    drawn = []
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda self, *_, **__: drawn.append(self)
+    )
+    draw(findings(), tmp_path / "figure.png", "title", "latents")
+    (axes,) = drawn[0].axes
+    assert axes.get_ylabel() == "latents"
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told == ["original, mean", "permuted, mean", "a single seed"]
+    means = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    assert means == dict.fromkeys(("85.0%", "60.0%", "mean"), 1.02)  # a column, beside no dot
+
+
+@pytest.fixture
+def quick_runs(monkeypatch):
+    """Runs that are finished at once, each 0.5; returns the names of their folders."""
+    trained = []
+
+    def trained_once(path, name, console, **settings):
+        if not run_series.is_finished(path):
+            path.mkdir()
+            (path / run_series.RESULT_FILE).write_text("{}")
+            trained.append(path.name)
+        return {"parameters": 1, "train_seconds": 2.0, "epochs": 1, "test": 0.5}
+
+    monkeypatch.setattr(run_series, "trained_once", trained_once)
+    return trained
+
+
+def test_an_experiment_goes_on_in_its_own_folder_alone(quick_runs, tmp_path, capsys):
+    out = tmp_path / "runs"
+    latents = ["experiment", "latents", "perceiver_digits_tiny", "--out", str(out)]
+    assert main(latents) == 0
+    assert "Run 1 of 4: latents 2, seed 0\n" in capsys.readouterr().out
+    table = (out / "table.md").read_text()
+    assert main([*latents, "--seeds", "0", "1"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Run")]
+    assert len(quick_runs) == 8 and "left" not in lines[4]  # those of seed 0 took no time
+    assert lines[5] == "Run 6 of 8: latents 4, seed 1, about 1 s left"
+    assert main(["experiment", "permuted", *latents[2:]]) == 2
+    assert "experiment was 'latents', now 'permuted'." in capsys.readouterr().err
+    assert (out / "table.md").read_text() != table and len(quick_runs) == 8
+
+
+def test_an_experiment_leaves_other_folders_alone(quick_runs, tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    latents = ["experiment", "latents", "perceiver_digits_tiny", "--out", str(tmp_path)]
+    assert main(latents) == 2
+    assert "holds something else. Choose another with --out." in capsys.readouterr().err
+    assert main([*latents[:-1], str(tmp_path / "config.json" / "out")]) == 2
+    assert "config.json is a file" in capsys.readouterr().err
+    assert main([*latents, "--seeds", "0", "0"]) == 2
+    assert "`seeds` must be different integers" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"] and not quick_runs
+
+
+def test_a_finished_run_of_other_settings_is_told_by_what_differs(tmp_path):
+    settings = {"name": "tiny", "overrides": {"num_latents": 2}, "seed": 0}
+    (tmp_path / run_series.RESULT_FILE).write_text(json.dumps({"settings": settings}))
+    with pytest.raises(ZooError, match="with other settings: num_latents was 2, now 4. Choose"):
+        run_series.trained_once(
+            tmp_path, "tiny", Console(quiet=True), overrides={"num_latents": 4}, seed=0
+        )
+
+
 @pytest.fixture
 def data(random, tmp_path):
     path = tmp_path / "data.npz"
@@ -114,7 +183,7 @@ def test_series_keeps_what_is_finished_and_goes_on(data, tmp_path, monkeypatch, 
     assert (tmp_path / "runs" / "figure.png").exists()
     assert "| 4 |" in (tmp_path / "runs" / "table.md").read_text()
     assert main([*arguments[:6], "2", *arguments[7:]]) == 2
-    assert "must have the settings" in capsys.readouterr().err
+    assert "epochs was 1, now 2. Choose another folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -93,6 +93,23 @@ def test_an_interruption_keeps_what_was_finished(data, tmp_path, monkeypatch):
     shutil.rmtree(out)
 
 
+def test_an_interruption_of_the_first_training_goes_on(data, tmp_path, monkeypatch):
+    import zoo.experiments.crossvalidation as module
+
+    def train_fold(name, data, folder, overrides, settings, division):
+        (folder / "seed_0" / f"fold_{division[1]}").mkdir(parents=True)
+        if len(list((folder / "seed_0").iterdir())) == 1:
+            raise KeyboardInterrupt
+        return {"seed": 0, "fold": division[1], "accuracy": 0.5}
+
+    monkeypatch.setattr(module, "_train_fold", train_fold)
+    with pytest.raises(TrainingInterrupted, match="0 of 3 trainings"):
+        cross_validate(NAME, data=data, out=tmp_path / "out", folds=3)
+    (tmp_path / "out" / "seed_0" / "fold_0").rename(tmp_path / "out" / "seed_0" / "before")
+    report = cross_validate(NAME, data=data, out=tmp_path / "out", folds=3)
+    assert len(report["runs"]) == 3
+
+
 def test_each_warning_is_shown_once(data, tmp_path, monkeypatch):
     import zoo.experiments.crossvalidation as module
 

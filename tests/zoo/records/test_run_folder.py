@@ -11,6 +11,7 @@ from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
 from zoo.records.run_folder import Position, RunFolder
 from zoo.serving.trained_runs import load_run
+from zoo.weights.starting import load_weights
 
 HISTORY = {
     "loss": [2.0, 1.5],
@@ -99,6 +100,35 @@ def test_state_of_another_model_is_refused(folder):
     folder.save_state(compiled_model(seed=1), Position(2, HISTORY))
     with pytest.raises(ZooError, match="is not from this model: the shapes of its model variables"):
         folder.load_state(compiled_model(seed=1, width=4))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:10],
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole.replace("epoch".encode("utf-32-le"), "epocH".encode("utf-32-le")),
+    ],
+    ids=["empty", "start", "half", "changed"],
+)
+def test_a_damaged_state_is_named(folder, damaged):
+    model = compiled_model(seed=1)
+    folder.save_state(model, Position(2, HISTORY))
+    folder.state_path.write_bytes(damaged(folder.state_path.read_bytes()))
+    for read in (folder.position, lambda: folder.load_state(model)):
+        with pytest.raises(ZooError, match="checkpoint/state.npz' cannot be read: it is damaged.$"):
+            read()
+
+
+def test_damaged_weights_are_named(folder):
+    model = compiled_model(seed=1)
+    folder.save_model(model)
+    folder.model_path.write_bytes(folder.model_path.read_bytes()[:1000])
+    with pytest.raises(
+        ZooError, match="weights at .*model.keras cannot be read: File is not a zip"
+    ):
+        load_weights(model, folder.model_path)
 
 
 def test_state_in_mid_epoch_has_step_time_and_metrics(folder):
