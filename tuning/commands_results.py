@@ -7,6 +7,7 @@ import time
 from rich.table import Table
 from rich.text import Text
 
+from tuning.option_checks import check_numbers
 from tuning.trials import SearchFolder, pareto_front, ranked
 from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.errors import ZooError
@@ -143,7 +144,8 @@ def status_command(args: argparse.Namespace) -> None:
 
 
 def best_command(args: argparse.Namespace) -> None:
-    """Prints the best trials and their hyperparameters."""
+    """Prints the best trials, and the hyperparameters of the best of them."""
+    check_numbers(args)
     folder = SearchFolder.open(args.folder)
     settings = folder.settings
     done = ranked(folder.trials(), settings["direction"])
@@ -152,13 +154,13 @@ def best_command(args: argparse.Namespace) -> None:
     if not within:
         raise ZooError(f"There must be a completed trial within the bounds. Received: {len(done)}"
                        " completed, none of them within.")  # fmt: skip
+    best, shown = within[0], within[: args.top]
     if args.pareto:
-        within = pareto_front(within, "multiply_adds", settings["direction"])
-    shown = within if args.pareto else within[: args.top]
+        shown = pareto_front(within, "multiply_adds", settings["direction"])
     out = console(args.json)
     out.print(_table(shown, settings["objective"]))
-    out.print(Text(f"trial {shown[0].trial_id}:"))
-    for name, value in shown[0].hyperparameters.items():
+    out.print(Text(f"trial {best.trial_id}, the best of them:"))
+    for name, value in best.hyperparameters.items():
         out.print(Text(f"  {name} = {value}"))
     write_json(args.json, {"best": [_row(trial) for trial in shown]})
 
@@ -175,6 +177,7 @@ def report_command(args: argparse.Namespace) -> None:
 
 def apply_command(args: argparse.Namespace) -> None:
     """Trains and exports the best point, or prints the command that would train it."""
+    check_numbers(args)
     from tuning.applying import apply, chosen_trial, training_settings
 
     trial = chosen_trial(args.folder, args.trial, _bounds(args))

@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from tuning.budget import Budget
+from tuning.option_checks import check_numbers
 from tuning.settings import TUNERS
 from tuning.spaces import SPACES
 from tuning.trials import SearchFolder
@@ -145,6 +146,7 @@ def _add_device_options(parser):
 
 def search_command(args: argparse.Namespace) -> None:
     """Searches, and prints what was found."""
+    check_numbers(args)
     if args.resume is not None:
         name, directory, settings = _resumed(args)
     elif args.name is None:

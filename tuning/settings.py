@@ -74,8 +74,11 @@ class SearchSettings:
             ("factor", 2),
             ("hyperband_iterations", 1),
             ("min_epochs", 1),
+            ("max_trials", 1),
         ):
             value = getattr(self, name)
+            if name == "max_trials" and value is None:
+                continue
             if not isinstance(value, int) or value < least:
                 raise ZooError(f"`{name}` must be an int from {least}. Received: {name}={value!r}.")
         if self.min_epochs > max(1, self.epochs / self.factor):

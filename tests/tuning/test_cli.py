@@ -70,7 +70,9 @@ def test_best_keeps_to_bounds(searched, capsys):
 def test_best_shows_the_pareto_front(searched, capsys):
     write_trial(SearchFolder(searched), 12, 0.6, 900)
     assert cli.main(["best", str(searched), "--pareto", "--json", "-"]) == 0
-    front = json.loads(capsys.readouterr().out)["best"]
+    captured = capsys.readouterr()
+    assert "trial 10, the best of them:" in captured.err and "learning_rate = 0.11" in captured.err
+    front = json.loads(captured.out)["best"]
     assert [trial["trial_id"] for trial in front] == ["12", *(f"{n:02d}" for n in range(3, 11))]
 
 
@@ -103,6 +105,14 @@ def test_apply_can_print_the_command(searched, capsys):
         (["search", "perceiver_digits_tyni"], "Did you mean 'perceiver_digits_tiny'?"),
         (["search", "--resume", "nowhere"], "'nowhere' must be the folder of a search."),
         (["search", "perceiver_digits_tiny", "--fix", "dropout"], "must be of the form KEY=VALUE"),
+        (["search", "m", "--max-trials", "0"], "`--max-trials` must be at least 1. Received: 0."),
+        (["search", "m", "--max-trials", "-1"], "`--max-trials` must be at least 1. Received: -1."),
+        (["search", "m", "--max-minutes", "0"], "`--max-minutes` must be a number above 0."),
+        (["search", "m", "--max-minutes", "-1"], "`--max-minutes` must be a number above 0."),
+        (["search", "m", "--max-trial-minutes", "0"], "`--max-trial-minutes` must be a number"),
+        (["search", "m", "--max-memory", "nan"], "`--max-memory` must be a number above 0."),
+        (["best", "nowhere", "--top", "0"], "`--top` must be at least 1. Received: 0."),
+        (["apply", "nowhere", "--max-parameters", "0"], "`--max-parameters` must be a number"),
         (["status", "nowhere"], "must be the folder of a search"),
         (["best", "nowhere"], "must be the folder of a search"),
         (["report", "nowhere"], "must be the folder of a search"),

@@ -242,6 +242,7 @@ def test_a_search_from_before_the_least_epochs_could_be_chosen_goes_on(tmp_path)
         ({"budget": Budget(parameters=9)}, "The budget must admit some model of the space"),
         ({"epochs": 0}, "`epochs` must be an int > 0"),
         ({"executions_per_trial": 0}, "`executions_per_trial` must be an int from 1"),
+        ({"max_trials": 0}, "`max_trials` must be an int from 1"),
         ({"min_epochs": 0}, "`min_epochs` must be an int from 1"),
         ({"epochs": 9, "min_epochs": 4}, "`min_epochs` must be at most 3, .* Received: .*=4"),
         ({"epochs": 2, "min_epochs": 2}, "`min_epochs` must be at most 1, .* Received: .*=2"),
