@@ -1,11 +1,14 @@
 import json
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from tuning import cli
+from tuning import cli, commands_search
 from tuning.commands_results import training_command
+from tuning.commands_search import short_trainings
+from tuning.searching import FinishedSearch
 from tuning.trials import SearchFolder
 
 SETTINGS = {
@@ -145,3 +148,28 @@ def test_looking_at_a_search_loads_neither_keras_nor_tensorflow(searched):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_hyperband_that_ended_before_a_whole_training_says_so(searched):
+    folder = SearchFolder(searched)
+    found = FinishedSearch(searched, "val_accuracy", "max", folder.trials())
+    settings = {**SETTINGS, "tuner": "hyperband", "max_trials": 8, "epochs": 9}
+    (line,) = short_trainings(found, settings)
+    assert line.startswith("No trial was trained longer than 3 of 9 epochs: ")
+    assert "within --max-trials 8." in line and line.endswith("/s --max-trials 16")
+    assert short_trainings(found, {**settings, "epochs": 3}) == []
+    assert short_trainings(found, {**settings, "tuner": "random"}) == []
+
+
+def test_kill_ends_a_search_with_a_line_that_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def killed(args, name, directory, settings, out):
+        SearchFolder(directory).begin(SETTINGS)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(commands_search, "_search", killed)
+    folder = str(tmp_path / "s")
+    assert cli.main(["search", "perceiver_digits_tiny", "--out", folder]) == 130
+    assert capsys.readouterr().err == (
+        f"perceiver-tune: Interrupted. All finished trials are kept in {folder!r}. "
+        f"Continue with: perceiver-tune search --resume {folder}\n"
+    )
