@@ -7,6 +7,7 @@ import time
 from rich.table import Table
 from rich.text import Text
 
+from tuning.interruption import interruption_told
 from tuning.option_checks import check_numbers
 from tuning.trials import SearchFolder, pareto_front, ranked
 from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
@@ -83,7 +84,7 @@ def _add_apply(commands):
         "apply",
         apply_command,
         "Train the best trial's point in full, on all training data, and export the model. "
-        "Interrupted, it goes on with `perceiver-zoo train --resume RUN`.",
+        "Interrupted, it goes on when the same command is given again.",
         [
             "perceiver-tune apply searches/perceiver_digits_tiny",
             "perceiver-tune apply searches/perceiver_digits_tiny --max-multiply-adds 2e6 "
@@ -185,13 +186,14 @@ def apply_command(args: argparse.Namespace) -> None:
     if args.print:
         print(training_command(training_settings(args.folder, trial)))
         return
-    start_tensorflow()
+    out.print(Text(f"Training the point of trial {trial.trial_id}"))
     given = {name: getattr(args, name) for name in ("epochs", "seed")}
     given = {name: value for name, value in given.items() if value is not None}
-    out.print(Text(f"Training the point of trial {trial.trial_id}"))
-    result, saved_model = apply(
-        args.folder, args.out, trial_id=trial.trial_id, console=out, **given
-    )
+    with interruption_told(lambda: _interrupted(args, trial)):
+        start_tensorflow()
+        result, saved_model = apply(
+            args.folder, args.out, trial_id=trial.trial_id, console=out, **given
+        )
     figures = result.test_figures
     if figures:
         out.print(Text(f"{result.test_split} {result.headline} {figures[result.headline]:.4f}"))
@@ -201,6 +203,19 @@ def apply_command(args: argparse.Namespace) -> None:
     report |= {"trial": trial.trial_id, "parameters": result.parameters, "run": str(result.path)}
     report |= {"train_seconds": result.train_seconds, "saved_model": str(saved_model)}
     write_json(args.json, {**report, "multiply_adds": trial.multiply_adds})
+
+
+def _interrupted(args, trial) -> str:
+    """Returns what is kept of a training and how to go on, though the search may find better."""
+    from tuning.applying import run_folder
+
+    words = ["perceiver-tune", "apply", args.folder, "--trial", trial.trial_id]
+    for name in ("out", "epochs", "seed", "json"):
+        if getattr(args, name) is not None:
+            words += [f"--{name}", str(getattr(args, name))]
+    run = run_folder(args.folder, args.out)
+    kept = f"What was trained is kept in {str(run)!r}" if run.exists() else "Nothing was trained"
+    return f"Interrupted. {kept}. Continue with: {shlex.join(words)}"
 
 
 def training_command(settings: dict) -> str:

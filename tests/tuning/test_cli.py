@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tuning import cli, commands_search
+from tuning import applying, cli, commands_search
 from tuning.commands_results import training_command
 from tuning.commands_search import short_trainings
 from tuning.searching import FinishedSearch
@@ -172,4 +172,18 @@ def test_kill_ends_a_search_with_a_line_that_says_how_to_go_on(tmp_path, capsys,
     assert capsys.readouterr().err == (
         f"perceiver-tune: Interrupted. All finished trials are kept in {folder!r}. "
         f"Continue with: perceiver-tune search --resume {folder}\n"
+    )
+
+
+def test_an_interruption_of_apply_says_how_to_go_on(searched, capsys, monkeypatch):
+    def interrupted(*args, **settings):
+        (searched / "best").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(applying, "apply", interrupted)
+    path = str(searched)
+    assert cli.main(["apply", path, "--epochs", "2"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"perceiver-tune: Interrupted. What was trained is kept in '{path}/best'. "
+        f"Continue with: perceiver-tune apply {path} --trial 10 --epochs 2"
     )
