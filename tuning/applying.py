@@ -1,5 +1,6 @@
 """From the best trial of a search to a trained and exported model."""
 
+import os
 from pathlib import Path
 
 from tuning.trials import SearchFolder, SearchTrial, ranked
@@ -58,12 +59,21 @@ def training_settings(path, trial: SearchTrial) -> dict:
     }
 
 
+def run_folder(path, out=None) -> Path:
+    """Returns where `apply` trains: `out`, or "best" in the folder of the search."""
+    return Path(out) if out is not None else SearchFolder(path).path / "best"
+
+
 def apply(path, out=None, trial_id=None, bounds=None, export=True, console=None, **settings):
     """Trains the best point of a search in full, on all training data, and exports the model.
 
+    Called again after an interruption, with the same arguments, it goes on: a training from its
+    last checkpoint, and one that is done is exported.
+
     Args:
         path: the folder of the search.
-        out: the run folder; "best" in the folder of the search by default.
+        out: the run folder; "best" in the folder of the search by default. It must not exist, or
+            hold a run of the same point and settings.
         trial_id, bounds: see `chosen_trial`.
         export: bool, whether to write a SavedModel into the run folder.
         console: `rich.console.Console` for the progress.
@@ -74,19 +84,24 @@ def apply(path, out=None, trial_id=None, bounds=None, export=True, console=None,
         None.
 
     Raises:
-        ZooError: As of `zoo.train`, or if there is nothing to apply.
+        ZooError: As of `zoo.train`, or if there is nothing to apply, or the run folder holds
+            another run.
     """
+    from tuning.same_run import check_same_run
     from zoo.serving.saved_model import export as export_model
     from zoo.serving.trained_runs import load_run
     from zoo.training.train import train
 
     trial = chosen_trial(path, trial_id, bounds)
     found = training_settings(path, trial)
-    run = Path(out) if out is not None else SearchFolder(path).path / "best"
-    name = found.pop("name")
-    result = train(name, out=run, console=console, **{**found, **settings})
+    run = run_folder(path, out)
+    name, wanted = found.pop("name"), {**found, **settings}
+    begun = os.path.lexists(run)
+    if begun:
+        check_same_run(run, name, wanted)
+    result = train(name, out=run, console=console, resume=begun, **wanted)
     if not export:
         return result, None
     saved_model = run / "saved_model"
-    export_model(load_run(run)[0], saved_model)
+    export_model(load_run(run)[0], saved_model, overwrite=begun)
     return result, saved_model

@@ -7,6 +7,8 @@ import time
 from rich.table import Table
 from rich.text import Text
 
+from tuning.interruption import interruption_told
+from tuning.option_checks import check_numbers
 from tuning.trials import SearchFolder, pareto_front, ranked
 from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.errors import ZooError
@@ -82,7 +84,7 @@ def _add_apply(commands):
         "apply",
         apply_command,
         "Train the best trial's point in full, on all training data, and export the model. "
-        "Interrupted, it goes on with `perceiver-zoo train --resume RUN`.",
+        "Interrupted, it goes on when the same command is given again.",
         [
             "perceiver-tune apply searches/perceiver_digits_tiny",
             "perceiver-tune apply searches/perceiver_digits_tiny --max-multiply-adds 2e6 "
@@ -143,7 +145,8 @@ def status_command(args: argparse.Namespace) -> None:
 
 
 def best_command(args: argparse.Namespace) -> None:
-    """Prints the best trials and their hyperparameters."""
+    """Prints the best trials, and the hyperparameters of the best of them."""
+    check_numbers(args)
     folder = SearchFolder.open(args.folder)
     settings = folder.settings
     done = ranked(folder.trials(), settings["direction"])
@@ -152,13 +155,13 @@ def best_command(args: argparse.Namespace) -> None:
     if not within:
         raise ZooError(f"There must be a completed trial within the bounds. Received: {len(done)}"
                        " completed, none of them within.")  # fmt: skip
+    best, shown = within[0], within[: args.top]
     if args.pareto:
-        within = pareto_front(within, "multiply_adds", settings["direction"])
-    shown = within if args.pareto else within[: args.top]
+        shown = pareto_front(within, "multiply_adds", settings["direction"])
     out = console(args.json)
     out.print(_table(shown, settings["objective"]))
-    out.print(Text(f"trial {shown[0].trial_id}:"))
-    for name, value in shown[0].hyperparameters.items():
+    out.print(Text(f"trial {best.trial_id}, the best of them:"))
+    for name, value in best.hyperparameters.items():
         out.print(Text(f"  {name} = {value}"))
     write_json(args.json, {"best": [_row(trial) for trial in shown]})
 
@@ -175,6 +178,7 @@ def report_command(args: argparse.Namespace) -> None:
 
 def apply_command(args: argparse.Namespace) -> None:
     """Trains and exports the best point, or prints the command that would train it."""
+    check_numbers(args)
     from tuning.applying import apply, chosen_trial, training_settings
 
     trial = chosen_trial(args.folder, args.trial, _bounds(args))
@@ -182,13 +186,14 @@ def apply_command(args: argparse.Namespace) -> None:
     if args.print:
         print(training_command(training_settings(args.folder, trial)))
         return
-    start_tensorflow()
+    out.print(Text(f"Training the point of trial {trial.trial_id}"))
     given = {name: getattr(args, name) for name in ("epochs", "seed")}
     given = {name: value for name, value in given.items() if value is not None}
-    out.print(Text(f"Training the point of trial {trial.trial_id}"))
-    result, saved_model = apply(
-        args.folder, args.out, trial_id=trial.trial_id, console=out, **given
-    )
+    with interruption_told(lambda: _interrupted(args, trial)):
+        start_tensorflow()
+        result, saved_model = apply(
+            args.folder, args.out, trial_id=trial.trial_id, console=out, **given
+        )
     figures = result.test_figures
     if figures:
         out.print(Text(f"{result.test_split} {result.headline} {figures[result.headline]:.4f}"))
@@ -198,6 +203,19 @@ def apply_command(args: argparse.Namespace) -> None:
     report |= {"trial": trial.trial_id, "parameters": result.parameters, "run": str(result.path)}
     report |= {"train_seconds": result.train_seconds, "saved_model": str(saved_model)}
     write_json(args.json, {**report, "multiply_adds": trial.multiply_adds})
+
+
+def _interrupted(args, trial) -> str:
+    """Returns what is kept of a training and how to go on, though the search may find better."""
+    from tuning.applying import run_folder
+
+    words = ["perceiver-tune", "apply", args.folder, "--trial", trial.trial_id]
+    for name in ("out", "epochs", "seed", "json"):
+        if getattr(args, name) is not None:
+            words += [f"--{name}", str(getattr(args, name))]
+    run = run_folder(args.folder, args.out)
+    kept = f"What was trained is kept in {str(run)!r}" if run.exists() else "Nothing was trained"
+    return f"Interrupted. {kept}. Continue with: {shlex.join(words)}"
 
 
 def training_command(settings: dict) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from rich.text import Text
 
 from tuning.budget import Budget
+from tuning.interruption import interruption_told
+from tuning.option_checks import check_numbers
 from tuning.settings import TUNERS
 from tuning.spaces import SPACES
 from tuning.trials import SearchFolder
@@ -145,6 +147,7 @@ def _add_device_options(parser):
 
 def search_command(args: argparse.Namespace) -> None:
     """Searches, and prints what was found."""
+    check_numbers(args)
     if args.resume is not None:
         name, directory, settings = _resumed(args)
     elif args.name is None:
@@ -153,33 +156,41 @@ def search_command(args: argparse.Namespace) -> None:
         configuration(args.name)
         name, directory = args.name, Path(args.out or Path("searches") / args.name)
         settings = _given(args)
+    out = console(args.json)
+    with interruption_told(lambda: _interrupted(directory)):
+        found = _search(args, name, directory, settings, out)
+    _print_found(out, found)
+    write_json(args.json, _report_of(found))
+
+
+def _search(args, name, directory, settings, out):
     start_tensorflow()
     from tuning.searching import search
 
-    out = console(args.json)
     out.print(Text(f"Searching {name} in {directory}"), soft_wrap=True)
-    try:
-        found = search(
-            name,
-            directory=directory,
-            max_trials=args.max_trials,
-            max_seconds=_seconds(args.max_minutes),
-            max_trial_seconds=_seconds(args.max_trial_minutes),
-            strategy=args.strategy,
-            jit_compile=JIT_COMPILE[args.jit_compile],
-            chief=args.chief,
-            worker=args.worker,
-            worker_id=args.worker_id,
-            console=out,
-            **settings,
-        )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"Interrupted. All finished trials are kept in {str(directory)!r}. "
-            f"Continue with: perceiver-tune search --resume {shlex.quote(str(directory))}"
-        ) from None
-    _print_found(out, found)
-    write_json(args.json, _report_of(found))
+    return search(
+        name,
+        directory=directory,
+        max_trials=args.max_trials,
+        max_seconds=_seconds(args.max_minutes),
+        max_trial_seconds=_seconds(args.max_trial_minutes),
+        strategy=args.strategy,
+        jit_compile=JIT_COMPILE[args.jit_compile],
+        chief=args.chief,
+        worker=args.worker,
+        worker_id=args.worker_id,
+        console=out,
+        **settings,
+    )
+
+
+def _interrupted(directory) -> str:
+    if not SearchFolder(directory).exists:
+        return "Interrupted before the search began. Nothing was written."
+    return (
+        f"Interrupted. All finished trials are kept in {str(directory)!r}. "
+        f"Continue with: perceiver-tune search --resume {shlex.quote(str(directory))}"
+    )
 
 
 def _given(args) -> dict[str, Any]:
@@ -240,9 +251,31 @@ def _print_found(out, found) -> None:
     out.print(Text(f"Best: trial {best.trial_id}, {found.objective} {best.score:.4f}"))
     for name, value in best.hyperparameters.items():
         out.print(Text(f"  {name} = {value}"))
+    for line in short_trainings(found, SearchFolder(found.path).settings):
+        out.print(Text(line), soft_wrap=True)
     out.print(Text(f"Wrote {found.path}"), soft_wrap=True)
     folder = shlex.quote(str(found.path))
     out.print(Text(f"Next: perceiver-tune report {folder}; perceiver-tune apply {folder}"))
+
+
+def short_trainings(found, settings: dict) -> list[str]:
+    """Returns a line about a search by Hyperband that ended before any whole training.
+
+    Args:
+        found: `tuning.searching.FinishedSearch`.
+        settings: contents of its search.json.
+    """
+    longest = max(trial.epochs for trial in found.trials if trial.status == "COMPLETED")
+    if settings["tuner"] != "hyperband" or longest >= settings["epochs"]:
+        return []
+    trials = settings["max_trials"]
+    after = "" if trials is None else f" within --max-trials {trials}"
+    more = "" if trials is None else f" --max-trials {2 * trials}"
+    return [
+        f"No trial was trained longer than {longest} of {settings['epochs']} epochs: Hyperband "
+        f"did not get to train its best ones further{after}. Go on with: "
+        f"perceiver-tune search --resume {shlex.quote(str(found.path))}{more}"
+    ]
 
 
 def _report_of(found) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from zoo.training.fit import held_out_batches, steps_per_epoch, training_batches
 from zoo.training.train import compile_entry
 from zoo.training.validation_share import with_validation_split
 
+_DRAWS = 20  # by which the values that are held are checked
+
 
 class PerceiverHyperModel(keras_tuner.HyperModel):
     """Builds and trains the points of a search space over a model of the zoo.
@@ -85,6 +87,7 @@ class PerceiverHyperModel(keras_tuner.HyperModel):
         self.skip_corrupt = skip_corrupt
         self.config = config
         self._not_searched = self._checked_values(fixed or {}, only)
+        self._check_fixed(fixed or {})
 
     @functools.cached_property
     def data_and_config(self):
@@ -203,6 +206,28 @@ class PerceiverHyperModel(keras_tuner.HyperModel):
                 )
         kept = known if only is None else {n: v for n, v in known.items() if n in only}
         return {**{n: v for n, v in known.items() if n not in kept}, **fixed}
+
+    def _check_fixed(self, fixed):
+        """Raises a `ZooError` if no model of the space has the values that are held.
+
+        Only configurations are made: of the model's own other values, and of some draws.
+        """
+        reason = None
+        for seed in range(_DRAWS if fixed else 0):
+            try:
+                hp = keras_tuner.HyperParameters()
+                self.declare_hyperparameters(hp)
+                if seed:
+                    hp.values |= {e.name: e.random_sample(seed + i) for i, e in enumerate(hp.space)}
+                proposal = self.proposal(hp)
+                configuration(self.name, **{**self.overrides, **proposal.overrides})
+                self.recipe.replace(**proposal.recipe)
+                return
+            except (TypeError, ValueError) as error:
+                reason = reason or error
+        if reason is not None:
+            held = ", ".join(f"{name}={value!r}" for name, value in fixed.items())
+            raise ZooError(f"The values of `--fix` must make a model. Received: {held}: {reason}")
 
 
 def named_space(space, config):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_LEAST_TRIALS = 8
+LEAST_TRIALS = 8
 
 
 def importance(trials) -> dict[str, float]:
@@ -22,7 +22,7 @@ def importance(trials) -> dict[str, float]:
     from sklearn.inspection import permutation_importance
 
     names = varied(trials)
-    if len(trials) < _LEAST_TRIALS or not names:
+    if len(trials) < LEAST_TRIALS or not names:
         return {}
     inputs = np.array([[coded(trials, name)[i] for name in names] for i in range(len(trials))])
     scores = np.array([trial.score for trial in trials])

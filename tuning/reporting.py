@@ -4,14 +4,15 @@ import csv
 import io
 from pathlib import Path
 
-from tuning.importance import coded, importance, varied
+from tuning.importance import LEAST_TRIALS, importance, varied
+from tuning.parallel_coordinates import BEST_COLOR, draw_parallel
 from tuning.trials import SearchFolder, pareto_front, ranked
 from zoo.atomic_files import replaced_atomically
 from zoo.errors import ZooError
 
 COSTS = {"multiply_adds": "multiply-adds for one example or window", "parameters": "parameters"}
-_MOST_AXES = 12
-_BEST_COLOR, _OTHER_COLOR, _FRONT_COLOR = "#c1272d", "#4c72b0", "#c1272d"
+_OTHER_COLOR, _FRONT_COLOR = "#4c72b0", "#c1272d"
+_TRIALS_FOR_EACH = 5  # hyperparameter, below which their importance is taken with a caveat
 
 
 def report(path, out=None, cost: str = "multiply_adds") -> Path:
@@ -55,10 +56,11 @@ def _draw(trials, done, settings, cost, out):
     figure = Figure(figsize=(14, 10), layout="constrained")
     FigureCanvasAgg(figure)
     top, bottom = figure.subfigures(2, 1)
-    _draw_parallel(top.subplots(), done, settings)
+    found = importance(done)
+    draw_parallel(top.subplots(), done, settings, found)
     left, middle, right = bottom.subplots(1, 3)
     _draw_costs(left, done, settings, cost)
-    _draw_importance(middle, done)
+    _draw_importance(middle, done, found)
     _draw_curves(right, trials, done[0], settings)
     failed = sum(trial.status in ("FAILED", "INVALID") for trial in trials)
     figure.suptitle(
@@ -70,74 +72,12 @@ def _draw(trials, done, settings, cost, out):
         figure.savefig(path, dpi=110)
 
 
-def _draw_parallel(axes, done, settings):
-    """Draws a line for each trial across one vertical axis for each hyperparameter."""
-    import matplotlib
-
-    ranking = list(importance(done)) or varied(done)
-    names = ranking[:_MOST_AXES]
-    objective = settings["objective"]
-    columns = {name: coded(done, name) for name in names}
-    columns[objective] = [trial.score for trial in done]
-    color_map = matplotlib.colormaps["viridis"]
-    low, high = min(columns[objective]), max(columns[objective])
-    heights = {name: _heights(values) for name, values in columns.items()}
-    for i in reversed(range(len(done))):
-        share = (columns[objective][i] - low) / (high - low or 1)
-        share = share if settings["direction"] == "max" else 1 - share
-        axes.plot(
-            range(len(columns)),
-            [heights[name][i] for name in columns],
-            color=_BEST_COLOR if i == 0 else color_map(share),
-            linewidth=2.5 if i == 0 else 1,
-            alpha=1.0 if i == 0 else 0.6,
-            label="best" if i == 0 else None,
-        )
-    for place, (name, values) in enumerate(columns.items()):
-        axes.axvline(place, color="0.8", linewidth=0.8, zorder=0)
-        _label_axis(axes, place, name, values, done)
-    axes.set_xticks(range(len(columns)), [_two_lines(name) for name in columns], fontsize=8)
-    axes.set_yticks([])
-    axes.set_ylim(-0.08, 1.08)
-    for side in axes.spines.values():
-        side.set_visible(False)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-
-
-def _heights(values):
-    """Returns values between 0 and 1, equally spaced if they are few, such as choices."""
-    levels = sorted(set(values))
-    if len(levels) <= 8:
-        steps = max(len(levels) - 1, 1)
-        return [levels.index(value) / steps for value in values]
-    return [(value - levels[0]) / (levels[-1] - levels[0]) for value in values]
-
-
-def _label_axis(axes, place, name, values, done):
-    named = {coded_value: trial.values.get(name) for coded_value, trial in zip(values, done)}  # noqa: B905
-    levels = sorted(set(values))
-    shown = levels if len(levels) <= 8 else [levels[0], levels[-1]]
-    for level, height in dict(zip(values, _heights(values), strict=True)).items():
-        if level in shown:
-            label = named[level] if isinstance(named[level], str) else f"{level:.4g}"
-            label = label.replace("all_but_first_cross_attend", "all but first")
-            axes.text(place + 0.03, height, label, fontsize=7, color="0.3", va="center")
-
-
-def _two_lines(name):
-    words = name.split("_")
-    half = -(-len(words) // 2)
-    return "\n".join(" ".join(part) for part in (words[:half], words[half:]) if part)
-
-
 def _draw_costs(axes, done, settings, cost):
     """Draws the score of each trial against its cost, and the Pareto front as steps."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
-
     known = [trial for trial in done if getattr(trial, cost)]
     axes.set_title("score against cost", fontsize=10)
     if not known:
-        axes.text(0.5, 0.5, "costs are not known", ha="center", transform=axes.transAxes)
+        _say(axes, "The costs of the trials are not known.")
         return
     axes.scatter([getattr(t, cost) for t in known], [t.score for t in known], color=_OTHER_COLOR)
     front = pareto_front(known, cost, settings["direction"])
@@ -149,46 +89,94 @@ def _draw_costs(axes, done, settings, cost):
             trial.trial_id, (getattr(trial, cost), trial.score), fontsize=7,
             xytext=(3, 4), textcoords="offset points",
         )  # fmt: skip
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _scale_costs(axes, [getattr(t, cost) for t in known])
     axes.set_xlabel(COSTS[cost])
     axes.set_ylabel(settings["objective"])
     axes.legend(frameon=False, fontsize=8)
 
 
-def _draw_importance(axes, done):
-    """Draws a bar for each hyperparameter that varied."""
-    found = importance(done)
+def _scale_costs(axes, costs):
+    """Gives the costs an axis with a few labels: logarithmic if they differ tenfold or more."""
+    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    least, most = min(costs), max(costs)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if least == most:
+        axes.set_xlim(0.5 * least, 1.5 * least)
+        axes.set_xticks([least], [f"{least:,}"])
+    elif most < 10 * least:
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    else:
+        axes.set_xscale("log")
+        subs = (1.0, 2.0, 5.0) if most < 300 * least else (1.0,)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_importance(axes, done, found):
+    """Draws a bar for each hyperparameter that varied, and says of how much they are made."""
     axes.set_title("permutation importance", fontsize=10)
     if not found:
-        axes.text(0.5, 0.5, "too few trials", ha="center", transform=axes.transAxes)
+        _say(axes, why_no_importance(done))
         return
     names = list(found)[::-1]
     axes.barh([name.replace("_", " ") for name in names], [found[name] for name in names])
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_xlabel("drop of explained variance")
+    axes.set_xlabel(f"drop of explained variance\n{made_of(done, len(found))}", fontsize=9)
+
+
+def why_no_importance(done) -> str:
+    """Returns why there is no importance of these completed trials."""
+    if not varied(done):
+        return "No hyperparameter has more than one value\namong the completed trials."
+    return f"It takes {LEAST_TRIALS} completed trials,\nand this search has {len(done)}."
+
+
+def made_of(done, num_varied: int) -> str:
+    """Returns which trials an importance is of, with a caveat where they are few.
+
+    Args:
+        done: list of completed `SearchTrial`.
+        num_varied: int, hyperparameters that varied among them.
+    """
+    least, most = (few([trial.epochs for trial in done]) for few in (min, max))
+    epochs = f"{least} to {most}" if least < most else f"{most}"
+    text = f"of {len(done)} trials of {epochs} {'epoch' if most == 1 else 'epochs'}"
+    if len(done) >= _TRIALS_FOR_EACH * num_varied:
+        return text
+    return f"{text}: few for {num_varied} hyperparameters, no more than a hint"
 
 
 def _draw_curves(axes, trials, best, settings):
     """Draws the objective of every trial after each epoch."""
+    from matplotlib.ticker import MaxNLocator
+
     name = settings["objective"]
     for trial in trials:
         values = trial.history.get(name, [])
         is_best = trial.trial_id == best.trial_id
         axes.plot(
             range(1, len(values) + 1), values,
-            marker="o" if len(values) == 1 else None, markersize=3,
-            color=_BEST_COLOR if is_best else _OTHER_COLOR,
+            marker="o" if len(values) == 1 else None, markersize=5 if is_best else 3,
+            color=BEST_COLOR if is_best else _OTHER_COLOR,
             linewidth=2.5 if is_best else 0.8, alpha=1.0 if is_best else 0.5,
             zorder=3 if is_best else 2, label=f"best, trial {best.trial_id}" if is_best else None,
         )  # fmt: skip
     axes.set_title("learning curves", fontsize=10)
     axes.set_xlabel("epoch")
     axes.set_ylabel(name)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if max(len(trial.history.get(name, [])) for trial in trials) == 1:
+        axes.set_xlim(0, 2)
+        axes.set_xticks([1])
     axes.legend(frameon=False, fontsize=8)
+
+
+def _say(axes, text):
+    """Writes why a panel is empty, in place of its axes."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, transform=axes.transAxes)
 
 
 def _write_table(trials, out):

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 
+from tuning.setting_changes import changed_options
 from zoo.errors import ZooError
 from zoo.names import nearest
 
@@ -74,8 +75,11 @@ class SearchSettings:
             ("factor", 2),
             ("hyperband_iterations", 1),
             ("min_epochs", 1),
+            ("max_trials", 1),
         ):
             value = getattr(self, name)
+            if name == "max_trials" and value is None:
+                continue
             if not isinstance(value, int) or value < least:
                 raise ZooError(f"`{name}` must be an int from {least}. Received: {name}={value!r}.")
         if self.min_epochs > max(1, self.epochs / self.factor):
@@ -110,15 +114,11 @@ class SearchSettings:
         if self.max_trials is None:
             merged = dataclasses.replace(self, max_trials=stored.get("max_trials"))
         now = plain(dataclasses.asdict(merged))
-        differing = [
-            f"{key} was {stored.get(key)!r}, now {value!r}"
-            for key, value in now.items()
-            if stored.get(key) != value and key != "max_trials"
-        ]
+        differing = changed_options({**stored, "max_trials": now["max_trials"]}, now)
         if differing:
             raise ZooError(
                 f"A search is continued with its own settings. In {str(folder.path)!r} "
-                f"{'; '.join(differing)}. Leave them out, or choose another folder."
+                f"{'; '.join(differing)}. Leave that to --resume, or choose another folder."
             )
         if now != stored and not waits:
             folder.write_settings(now)

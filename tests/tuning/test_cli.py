@@ -1,11 +1,14 @@
 import json
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from tuning import cli
+from tuning import applying, cli, commands_search
 from tuning.commands_results import training_command
+from tuning.commands_search import short_trainings
+from tuning.searching import FinishedSearch
 from tuning.trials import SearchFolder
 
 SETTINGS = {
@@ -70,7 +73,9 @@ def test_best_keeps_to_bounds(searched, capsys):
 def test_best_shows_the_pareto_front(searched, capsys):
     write_trial(SearchFolder(searched), 12, 0.6, 900)
     assert cli.main(["best", str(searched), "--pareto", "--json", "-"]) == 0
-    front = json.loads(capsys.readouterr().out)["best"]
+    captured = capsys.readouterr()
+    assert "trial 10, the best of them:" in captured.err and "learning_rate = 0.11" in captured.err
+    front = json.loads(captured.out)["best"]
     assert [trial["trial_id"] for trial in front] == ["12", *(f"{n:02d}" for n in range(3, 11))]
 
 
@@ -103,6 +108,14 @@ def test_apply_can_print_the_command(searched, capsys):
         (["search", "perceiver_digits_tyni"], "Did you mean 'perceiver_digits_tiny'?"),
         (["search", "--resume", "nowhere"], "'nowhere' must be the folder of a search."),
         (["search", "perceiver_digits_tiny", "--fix", "dropout"], "must be of the form KEY=VALUE"),
+        (["search", "m", "--max-trials", "0"], "`--max-trials` must be at least 1. Received: 0."),
+        (["search", "m", "--max-trials", "-1"], "`--max-trials` must be at least 1. Received: -1."),
+        (["search", "m", "--max-minutes", "0"], "`--max-minutes` must be a number above 0."),
+        (["search", "m", "--max-minutes", "-1"], "`--max-minutes` must be a number above 0."),
+        (["search", "m", "--max-trial-minutes", "0"], "`--max-trial-minutes` must be a number"),
+        (["search", "m", "--max-memory", "nan"], "`--max-memory` must be a number above 0."),
+        (["best", "nowhere", "--top", "0"], "`--top` must be at least 1. Received: 0."),
+        (["apply", "nowhere", "--max-parameters", "0"], "`--max-parameters` must be a number"),
         (["status", "nowhere"], "must be the folder of a search"),
         (["best", "nowhere"], "must be the folder of a search"),
         (["report", "nowhere"], "must be the folder of a search"),
@@ -135,3 +148,42 @@ def test_looking_at_a_search_loads_neither_keras_nor_tensorflow(searched):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_hyperband_that_ended_before_a_whole_training_says_so(searched):
+    folder = SearchFolder(searched)
+    found = FinishedSearch(searched, "val_accuracy", "max", folder.trials())
+    settings = {**SETTINGS, "tuner": "hyperband", "max_trials": 8, "epochs": 9}
+    (line,) = short_trainings(found, settings)
+    assert line.startswith("No trial was trained longer than 3 of 9 epochs: ")
+    assert "within --max-trials 8." in line and line.endswith("/s --max-trials 16")
+    assert short_trainings(found, {**settings, "epochs": 3}) == []
+    assert short_trainings(found, {**settings, "tuner": "random"}) == []
+
+
+def test_kill_ends_a_search_with_a_line_that_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def killed(args, name, directory, settings, out):
+        SearchFolder(directory).begin(SETTINGS)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(commands_search, "_search", killed)
+    folder = str(tmp_path / "s")
+    assert cli.main(["search", "perceiver_digits_tiny", "--out", folder]) == 130
+    assert capsys.readouterr().err == (
+        f"perceiver-tune: Interrupted. All finished trials are kept in {folder!r}. "
+        f"Continue with: perceiver-tune search --resume {folder}\n"
+    )
+
+
+def test_an_interruption_of_apply_says_how_to_go_on(searched, capsys, monkeypatch):
+    def interrupted(*args, **settings):
+        (searched / "best").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(applying, "apply", interrupted)
+    path = str(searched)
+    assert cli.main(["apply", path, "--epochs", "2"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"perceiver-tune: Interrupted. What was trained is kept in '{path}/best'. "
+        f"Continue with: perceiver-tune apply {path} --trial 10 --epochs 2"
+    )

@@ -11,6 +11,7 @@ from rich.console import Console
 
 import tuning
 from tuning.budget import Budget
+from tuning.hypermodel import PerceiverHyperModel
 from tuning.searching import search
 from tuning.stopping import MedianStop
 from tuning.trials import SearchFolder, pareto_front, ranked, read_trials
@@ -209,7 +210,7 @@ def test_the_median_rule_is_viziers():
 
 def test_another_search_in_the_folder_is_refused(tmp_path):
     run(tmp_path / "s", max_trials=1)
-    with pytest.raises(ZooError, match=r"In '.*' seed was 0, now 1\. Leave them out, or choose"):
+    with pytest.raises(ZooError, match=r"In '.*' --seed was 0, now 1\. Leave that to --resume"):
         run(tmp_path / "s", max_trials=1, seed=1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("Dear reader")
@@ -221,7 +222,7 @@ def test_a_search_from_before_the_least_epochs_could_be_chosen_goes_on(tmp_path)
     run(tmp_path / "s", max_trials=1, epochs=6)
     folder = SearchFolder(tmp_path / "s")
     folder.write_settings({k: v for k, v in folder.settings.items() if k != "min_epochs"})
-    with pytest.raises(ZooError, match=r"min_epochs was 1, now 2\. Leave them out"):
+    with pytest.raises(ZooError, match=r"--min-epochs was 1, now 2\. Leave"):
         run(tmp_path / "s", max_trials=1, epochs=6, min_epochs=2)
     assert len(run(tmp_path / "s", max_trials=2, epochs=6)[0].trials) == 2
 
@@ -239,9 +240,14 @@ def test_a_search_from_before_the_least_epochs_could_be_chosen_goes_on(tmp_path)
         ({"objective": "largest:loss"}, "must be NAME, max:NAME or min:NAME"),
         ({"only": ["num_latent"]}, "'num_latent' is not a hyperparameter .* 'num_latents'"),
         ({"fixed": {"heads": 3}}, "'heads' is not a hyperparameter of the space 'perceiver'"),
+        ({"fixed": {"dropout": 5}}, "must make a model. Received: dropout=5: `dropout` must"),
+        ({"fixed": {"learning_rate": -1.0}}, "must make a model. Received: learning_rate=-1.0: "),
+        ({"fixed": {"latent_channels": "wide"}}, "must make a model. Received: latent_channels="),
+        ({"fixed": {"sharing": [1]}}, "must make a model. Received: sharing="),
         ({"budget": Budget(parameters=9)}, "The budget must admit some model of the space"),
         ({"epochs": 0}, "`epochs` must be an int > 0"),
         ({"executions_per_trial": 0}, "`executions_per_trial` must be an int from 1"),
+        ({"max_trials": 0}, "`max_trials` must be an int from 1"),
         ({"min_epochs": 0}, "`min_epochs` must be an int from 1"),
         ({"epochs": 9, "min_epochs": 4}, "`min_epochs` must be at most 3, .* Received: .*=4"),
         ({"epochs": 2, "min_epochs": 2}, "`min_epochs` must be at most 1, .* Received: .*=2"),
@@ -254,6 +260,12 @@ def test_bad_settings_are_told_before_anything_is_written(settings, message, tmp
     with pytest.raises(ZooError, match=message):
         search("perceiver_digits_tiny", directory=tmp_path / "s", **settings)
     assert not (tmp_path / "s").exists()
+
+
+def test_a_held_value_may_need_others_than_the_models_own(tmp_path):
+    fixed = {"latent_channels": 20, "num_self_attention_heads": 4}
+    PerceiverHyperModel("perceiver_digits_tiny", fixed=fixed)
+    PerceiverHyperModel("perceiver_digits_tiny", fixed={"latent_channels": 36})
 
 
 def small_images(path):
