@@ -7,7 +7,7 @@ from pathlib import Path
 from tuning.importance import LEAST_TRIALS, importance, varied
 from tuning.parallel_coordinates import BEST_COLOR, draw_parallel
 from tuning.trials import SearchFolder, pareto_front, ranked
-from zoo.atomic_files import replaced_atomically
+from zoo.atomic_files import make_folder, replaced_atomically
 from zoo.errors import ZooError
 
 COSTS = {"multiply_adds": "multiply-adds for one example or window", "parameters": "parameters"}
@@ -43,7 +43,7 @@ def report(path, out=None, cost: str = "multiply_adds") -> Path:
     done = ranked(trials, settings["direction"])
     if not done:
         raise ZooError(f"A report must have a completed trial. Received: none in {str(path)!r}.")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     _draw(trials, done, settings, cost, out)
     _write_table(trials, out.with_suffix(".csv"))
     return out

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.atomic_files import replaced_atomically
+from zoo.atomic_files import make_folder, replaced_atomically
 from zoo.errors import ZooError
 
 SEARCH_FILE, HISTORY_FILE = "search.json", "history.json"
@@ -131,7 +131,7 @@ class SearchFolder:
                 f"A search must have a new or empty folder. Received: {str(self.path)!r}, "
                 "which holds something else."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         self.write_settings(settings)
 
     def write_settings(self, settings: dict):
@@ -142,7 +142,7 @@ class SearchFolder:
     def write_history(self, trial_id: str, record: dict):
         """Writes a trial's history.json."""
         folder = self.path / f"trial_{trial_id}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with replaced_atomically(folder / HISTORY_FILE) as path:
             path.write_text(json.dumps(record))
 

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.atomic_files import make_folder
 from zoo.errors import ZooError
 
 _ID, _IP, _PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
@@ -95,7 +96,7 @@ def _address(text):
 def heartbeat(folder: Path, worker_id: str):
     """Touches the worker's file every two seconds, inside of the block."""
     path = _beat_path(folder, worker_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     ended = threading.Event()
 
     def beat():
