@@ -91,8 +91,11 @@ def test_outputs_follow_the_classes_of_the_data(random, tmp_path):
     entry = zoo.build("perceiver_digits_tiny", data=str(path))
     assert entry.config.num_classes == 3
     assert entry.model.output_shape == (None, 3)
-    images, labels = next(iter(entry.pipeline.batches("train", 9)))
+    _, labels = next(iter(entry.pipeline.batches("train", 9)))
     assert labels.shape == (9, 3)
+    served = zoo.endpoints_of(entry)["serving_default"](images=images[..., np.newaxis])
+    best = served["scores"].numpy().argmax(axis=-1)
+    assert [int(label) for label in served["label"].numpy()] == best.tolist()
 
 
 def test_build_loads_weights(random, tmp_path):

@@ -116,7 +116,7 @@ def test_run_config_says_how_to_repeat_the_run(run, data):
     assert config["overrides"] == OVERRIDES
     assert (config["recipe"]["epochs"], config["recipe"]["batch_size"]) == (3, 8)
     assert set(config["versions"]) == {"python", "tensorflow", "keras", "numpy"}
-    assert (config["num_classes"], config["class_names"]) == (3, None)
+    assert (config["num_classes"], config["class_names"]) == (3, ["0", "1", "2"])
 
 
 def test_result_has_the_figures_of_the_run(run):
