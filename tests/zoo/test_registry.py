@@ -9,6 +9,7 @@ from zoo.configs import MODELS, configuration
 from zoo.images.models import image_adapter
 from zoo.recipes.named import RECIPES
 from zoo.registry import parameter_count
+from zoo.weights.differences import first_difference
 
 PARAMETERS = {
     "perceiver_imagenet": 44_912_254,
@@ -163,8 +164,28 @@ def test_missing_and_foreign_weights_are_one_clear_line(tmp_path):
     with pytest.raises(
         zoo.ZooError, match="other.keras are not those of perceiver_digits_tiny"
     ) as e:
-        zoo.build("perceiver_digits_tiny", weights=tmp_path / "other.keras", latent_channels=64)
-    assert "\n" not in str(e.value)
+        zoo.build("perceiver_digits_tiny", weights=tmp_path / "other.keras", num_latents=16)
+    assert str(e.value).endswith(
+        "latents/latents is of shape (16, 128) in the model and (8, 128) in the file."
+    )
+
+
+def test_what_differs_from_the_weights_of_a_file_is_named(tmp_path):
+    def layers(*names):
+        inputs = outputs = keras.Input((3,))
+        for name in names:
+            outputs = keras.layers.Dense(3, use_bias=False, name=name)(outputs)
+        return keras.Model(inputs, outputs)
+
+    path = tmp_path / "a.keras"
+    layers("one", "two").save(path)
+    assert first_difference(layers("one", "two"), path) is None
+    told = "the file has two/kernel of shape (3, 3), and the model does not"
+    assert first_difference(layers("one"), path) == told
+    told = "the model has three/kernel of shape (3, 3), and the file does not"
+    assert first_difference(layers("one", "three"), path) == told
+    (tmp_path / "text.keras").write_text("no model")
+    assert first_difference(layers("one"), tmp_path / "text.keras") is None
 
 
 def test_mnist_model_does_not_know_the_order_of_the_pixels(random):
