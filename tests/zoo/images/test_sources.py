@@ -298,6 +298,7 @@ def test_data_error_is_none_for_other_errors():
         ("tfds:cifar01", "no data set, file or folder 'cifar01'. Did you mean 'cifar10'"),
         ("no/such/folder", "no such file or folder: no/such/folder"),
         ("missing.npz", "no such file or folder: missing.npz"),
+        ("mnist/", "no such file or folder: mnist/"),
         ("", "no data set, file or folder ''"),
     ],
 )
