@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from zoo.errors import ZooError
+from zoo.training.retracing import drop_retracing
 
 _PIPED_WIDTH = 200
 
@@ -73,12 +74,13 @@ def start_tensorflow() -> None:
     """Imports TensorFlow and finds its devices without its start-up messages.
 
     Only these two steps are silenced, and what they printed is shown if they fail; TensorFlow's
-    warnings from C++ are off afterwards, its errors stay. With TF_CPP_MIN_LOG_LEVEL=0 in the
-    environment nothing is hidden.
+    warnings from C++ are off afterwards, and the one from Python about functions that are made
+    anew; its errors stay. With TF_CPP_MIN_LOG_LEVEL=0 in the environment nothing is hidden.
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    drop_retracing()
     with _held_back_stderr():
         import tensorflow as tf
 
