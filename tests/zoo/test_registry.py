@@ -127,7 +127,7 @@ def test_weights_of_the_other_structure_are_loaded(random, tmp_path, remateriali
     [
         ("perceiver_digit_tiny", {}, "Did you mean 'perceiver_digits_tiny'"),
         ("perceiver_digits_tiny", {"num_latent": 3}, "Did you mean 'num_latents'"),
-        ("perceiver_digits_tiny", {"foo": 3}, "no setting 'foo'. Known are attention_dropout, .*num_latents"),
+        ("perceiver_digits_tiny", {"foo": 3}, "no setting 'foo'. Known are .*num_latents"),
         ("perceiver_digits_tiny", {"num_latents": 0}, "`num_latents` must be an integer"),
         ("perceiver_digits_tiny", {"positions": "none"}, "Received: positions='none'"),
         ("perceiver_digits_tiny", {"image_shape": (8, 8)}, "`image_shape` must be"),
