@@ -250,11 +250,20 @@ def test_train_refuses_what_it_cannot_use(arguments, told, capsys):
     assert re.search(told, capsys.readouterr().err)
 
 
+def test_train_names_no_run_folder_before_it_has_the_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "perceiver_digits_tiny", "--data", "missing/"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and "no such file or folder: missing/" in printed.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_train_writes_a_run_and_resumes_it(tmp_path, capsys):
     run_folder = str(tmp_path / "run")
     options = ["--epochs", "1", "--set", "num_latents=3", "--recipe", "augmentation={}"]
     assert main(["train", "perceiver_digits_tiny", "--out", run_folder, *options]) == 0
-    assert run_folder in capsys.readouterr().out.replace("\n", "")
+    printed = capsys.readouterr().out.replace("\n", "")
+    assert f"Training perceiver_digits_tiny in {run_folder}" in printed
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["overrides"] == {"num_latents": 3} and config["recipe"]["epochs"] == 1
     assert main(["train", "--resume", run_folder, "--json", "-"]) == 0

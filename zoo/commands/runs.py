@@ -166,8 +166,14 @@ def train_command(args: argparse.Namespace) -> None:
     name = args.name or RunFolder.open(resumed).config["name"]
     run_folder = resumed or args.out or time.strftime(f"runs/{name}-%Y%m%d-%H%M%S")
     out = console(args.json)
-    out.print(Text(f"{'Resuming' if resumed else 'Training'} {name} in {run_folder}"))
-    result = train(name, out=run_folder, resume=resumed is not None, console=out, **settings)
+    settings |= {"out": run_folder, "resume": resumed is not None, "console": out}
+    with out.status("opening the data and building the model") as status:  # on a terminal only
+
+        def begin():
+            status.stop()
+            out.print(Text(f"{'Resuming' if resumed else 'Training'} {name} in {run_folder}"))
+
+        result = train(name, on_begin=begin, **settings)
     _print_result(out, result)
     write_json(args.json, _result_report(result))
 
@@ -186,8 +192,9 @@ def evaluate_command(args: argparse.Namespace) -> None:
     entry, config = load_run(args.run_folder, changes=changes)
     splits = entry.pipeline.splits
     split = args.split or ("test" if "test" in splits else "validation")
-    figures = evaluate(entry, split, args.batch_size, Recipe.from_dict(config["recipe"]))
     out = console(args.json)
+    recipe = Recipe.from_dict(config["recipe"])
+    figures = evaluate(entry, split, args.batch_size, recipe, out)
     what = ", ".join([entry.name, *args.set, split])
     reached = _headline(task_of(entry.config).headline, figures)
     count = f"{figures['num_examples']:,} examples"
