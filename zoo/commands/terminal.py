@@ -45,6 +45,11 @@ def console(json_path: str | None = None) -> Console:
     return Console(file=stream, width=_PIPED_WIDTH if piped else None, highlight=False)
 
 
+def counted(count: int, noun: str) -> str:
+    """Returns a number of things in words, such as "1 epoch" or "1,200 epochs"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def write_json(path: str | None, report: dict[str, Any]) -> None:
     """Writes the report: to standard output for "-", nowhere for None, else atomically to a file.
 
@@ -57,10 +62,9 @@ def write_json(path: str | None, report: dict[str, Any]) -> None:
     if path == "-":
         sys.stdout.write(text)
         return
-    target = Path(path).expanduser()
+    target = _json_target(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             partial.write_text(text, encoding="utf-8")
             os.replace(partial, target)
@@ -68,6 +72,30 @@ def write_json(path: str | None, report: dict[str, Any]) -> None:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise ZooError(f"The report cannot be written to {target}: {error.strerror}") from error
+
+
+def check_json_option(args: argparse.Namespace) -> None:
+    """Raises a `ZooError`, before the work, if `--json` is in no folder and in none of `--out`."""
+    path, out = getattr(args, "json", None), getattr(args, "out", None)
+    if path in (None, "-"):
+        return
+    folder, made = (Path(each or ".").expanduser().absolute() for each in (path, out))
+    if out is None or not folder.is_relative_to(made):
+        _json_target(path)
+
+
+def _json_target(path: str) -> Path:
+    """Returns the file of a report; a missing folder is not made, as it is rather a mistyped one.
+
+    Raises:
+        ZooError: if the folder is missing.
+    """
+    target = Path(path).expanduser()
+    if not target.parent.is_dir():
+        raise ZooError(
+            f"The report cannot be written to {target}: there is no folder {target.parent}."
+        )
+    return target
 
 
 def start_tensorflow() -> None:

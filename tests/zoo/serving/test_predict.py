@@ -151,6 +151,7 @@ def test_predict_wants_a_classifier_of_images(pictures, tmp_path):
 
 def test_predict_command_prints_a_table_and_writes_json(saved_model, pictures, tmp_path, capsys):
     report_path = tmp_path / "reports" / "report.json"
+    report_path.parent.mkdir()
     files = list(map(str, pictures.values()))
     options = ["--model", str(saved_model), "--top", "2", "--json", str(report_path)]
     assert main(["predict", *files, str(tmp_path / "gone.png"), "--skip-corrupt", *options]) == 0
