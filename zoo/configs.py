@@ -58,7 +58,8 @@ def configuration(name, /, **overrides):
     architectural = {row.name for row in dataclasses.fields(config.architecture)}
     for key in overrides:
         if key not in own | architectural:
-            raise ZooError(f"{name} has no setting {key!r}.{_nearest(key, own | architectural)}")
+            hint = _nearest(key, own | architectural, cutoff=0.6)
+            raise ZooError(f"{name} has no setting {key!r}.{hint}")
     recipe = overrides.get("recipe", config.recipe)
     if recipe not in RECIPES:
         raise ZooError(f"There is no recipe named {recipe!r}.{_nearest(recipe, RECIPES)}")
@@ -131,5 +132,6 @@ def fields_from_data(config):
     return fields
 
 
-def _nearest(name, names):
-    return nearest(name, names, cutoff=0.4) or f" Known are {', '.join(sorted(names))}."
+def _nearest(name, names, cutoff=0.4):
+    """Returns the nearest name, or all; names of models are long, so a part of one is near."""
+    return nearest(name, names, cutoff) or f" Known are {', '.join(sorted(names))}."

@@ -1,5 +1,7 @@
 """Loading saved models."""
 
+import os
+
 import keras
 
 from perceiver_tf.layers import (  # noqa: F401
@@ -31,5 +33,10 @@ def load_model(path, **kwargs):
 
     Returns:
         `keras.Model`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
     """
+    if "://" not in str(path) and not os.path.exists(path):  # Keras also loads from gs:// and hf://
+        raise FileNotFoundError(f"There is no model file at {path}.")
     return keras.saving.load_model(path, **kwargs)

@@ -286,3 +286,8 @@ def test_configs_refuse_invalid_values(config, fields, message):
 def test_configs_refuse_unknown_fields():
     with pytest.raises(TypeError, match="num_latent"):
         dataclasses.replace(PerceiverConfig(), num_latent=3)
+
+
+def test_load_model_says_which_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no model file at .*nothing.keras"):
+        perceiver_tf.load_model(tmp_path / "nothing.keras")

@@ -10,7 +10,7 @@ import pytest
 
 from zoo.cli import build_parser, main
 from zoo.commands.settings import parse_settings
-from zoo.commands.terminal import write_json
+from zoo.commands.terminal import check_json_option, counted, write_json
 from zoo.configs import MODELS
 from zoo.errors import ZooError
 
@@ -72,6 +72,21 @@ def test_list_prints_a_row_for_each_model(capsys, monkeypatch):
 def test_list_shows_whole_names_in_a_pipe():
     printed = run("list").stdout
     assert all(name in printed for name in MODELS)
+
+
+def test_list_keeps_each_model_readable_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert max(map(len, printed)) <= 80 and "\u2026" not in "".join(printed)
+    assert len(printed) <= 1.2 * len(MODELS)  # a few inputs take a second line
+    assert printed[-1] == "Data and source: `perceiver-zoo info NAME`."
+
+
+def test_info_tells_the_fill_only_of_images_that_are_moved(capsys):
+    for name, is_moved in (("perceiver_mutag_small", False), ("perceiver_digits_tiny", True)):
+        assert main(["info", name]) == 0
+        assert ("fill=" in capsys.readouterr().out) == is_moved
 
 
 def test_list_writes_json(capsys):
@@ -218,6 +233,37 @@ def test_write_json_says_why_it_cannot_write(tmp_path):
         write_json(str(tmp_path / "file" / "report.json"), {})
 
 
+def test_a_report_makes_no_folders_and_is_checked_before_the_work(tmp_path, capsys):
+    path = tmp_path / "none" / "report.json"
+    assert main(["train", "perceiver_digits_tiny", "--data", "gone/", "--json", str(path)]) == 2
+    assert f"{path}: there is no folder {path.parent}." in capsys.readouterr().err
+    with pytest.raises(ZooError, match="there is no folder"):
+        write_json(str(path), {})
+    check_json_option(build_parser().parse_args(["list", "--json", "-"]))
+    quickstart = ["quickstart", "--out", str(path.parent), "--json", str(path)]
+    check_json_option(build_parser().parse_args(quickstart))  # its folder will be made
+    assert not path.parent.exists()
+
+
+def test_counted_knows_the_singular():
+    assert [counted(n, "epoch") for n in (0, 1, 1200)] == ["0 epochs", "1 epoch", "1,200 epochs"]
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [
+        ("predict", ("sounds", "videos", "with their sound", "the text is classified")),
+        ("train", ("manifest", "text file", "graphs", "A+B")),
+        ("evaluate", ("train, validation or test",)),
+    ],
+)
+def test_help_tells_what_a_command_takes(command, words, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(word in printed for word in words)
+
+
 def test_parse_settings_reads_literals_and_text():
     given = ["num_latents=32", "dropout=0.1", "sharing=none", "max_resolution=(8, 9)", "name=a=b"]
     given += ['augmentation={"flip": true, "max_shift": 0.1}', "ema=null", "rate=NaN", "a={[]: 1}"]
@@ -250,11 +296,20 @@ def test_train_refuses_what_it_cannot_use(arguments, told, capsys):
     assert re.search(told, capsys.readouterr().err)
 
 
+def test_train_names_no_run_folder_before_it_has_the_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "perceiver_digits_tiny", "--data", "missing/"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and "no such file or folder: missing/" in printed.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_train_writes_a_run_and_resumes_it(tmp_path, capsys):
     run_folder = str(tmp_path / "run")
     options = ["--epochs", "1", "--set", "num_latents=3", "--recipe", "augmentation={}"]
     assert main(["train", "perceiver_digits_tiny", "--out", run_folder, *options]) == 0
-    assert run_folder in capsys.readouterr().out.replace("\n", "")
+    printed = capsys.readouterr().out.replace("\n", "")
+    assert f"Training perceiver_digits_tiny in {run_folder}" in printed
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["overrides"] == {"num_latents": 3} and config["recipe"]["epochs"] == 1
     assert main(["train", "--resume", run_folder, "--json", "-"]) == 0

@@ -10,6 +10,7 @@ from zoo.errors import ZooError
 from zoo.images.models import image_adapter
 from zoo.recipes.named import RECIPES
 from zoo.registry import parameter_count
+from zoo.weights.differences import first_difference
 
 PARAMETERS = {
     "perceiver_imagenet": 44_912_254,
@@ -92,8 +93,11 @@ def test_outputs_follow_the_classes_of_the_data(random, tmp_path):
     entry = zoo.build("perceiver_digits_tiny", data=str(path))
     assert entry.config.num_classes == 3
     assert entry.model.output_shape == (None, 3)
-    images, labels = next(iter(entry.pipeline.batches("train", 9)))
+    _, labels = next(iter(entry.pipeline.batches("train", 9)))
     assert labels.shape == (9, 3)
+    served = zoo.endpoints_of(entry)["serving_default"](images=images[..., np.newaxis])
+    best = served["scores"].numpy().argmax(axis=-1)
+    assert [int(label) for label in served["label"].numpy()] == best.tolist()
 
 
 def test_build_loads_weights(random, tmp_path):
@@ -124,6 +128,7 @@ def test_weights_of_the_other_structure_are_loaded(random, tmp_path, remateriali
     [
         ("perceiver_digit_tiny", {}, "Did you mean 'perceiver_digits_tiny'"),
         ("perceiver_digits_tiny", {"num_latent": 3}, "Did you mean 'num_latents'"),
+        ("perceiver_digits_tiny", {"foo": 3}, "no setting 'foo'. Known are .*num_latents"),
         ("perceiver_digits_tiny", {"num_latents": 0}, "`num_latents` must be an integer"),
         ("perceiver_digits_tiny", {"positions": "none"}, "Received: positions='none'"),
         ("perceiver_digits_tiny", {"image_shape": (8, 8)}, "`image_shape` must be"),
@@ -161,8 +166,28 @@ def test_missing_and_foreign_weights_are_one_clear_line(tmp_path):
     with pytest.raises(
         zoo.ZooError, match="other.keras are not those of perceiver_digits_tiny"
     ) as e:
-        zoo.build("perceiver_digits_tiny", weights=tmp_path / "other.keras", latent_channels=64)
-    assert "\n" not in str(e.value)
+        zoo.build("perceiver_digits_tiny", weights=tmp_path / "other.keras", num_latents=16)
+    assert str(e.value).endswith(
+        "latents/latents is of shape (16, 128) in the model and (8, 128) in the file."
+    )
+
+
+def test_what_differs_from_the_weights_of_a_file_is_named(tmp_path):
+    def layers(*names):
+        inputs = outputs = keras.Input((3,))
+        for name in names:
+            outputs = keras.layers.Dense(3, use_bias=False, name=name)(outputs)
+        return keras.Model(inputs, outputs)
+
+    path = tmp_path / "a.keras"
+    layers("one", "two").save(path)
+    assert first_difference(layers("one", "two"), path) is None
+    told = "the file has two/kernel of shape (3, 3), and the model does not"
+    assert first_difference(layers("one"), path) == told
+    told = "the model has three/kernel of shape (3, 3), and the file does not"
+    assert first_difference(layers("one", "three"), path) == told
+    (tmp_path / "text.keras").write_text("no model")
+    assert first_difference(layers("one"), tmp_path / "text.keras") is None
 
 
 def test_mnist_model_does_not_know_the_order_of_the_pixels(random):

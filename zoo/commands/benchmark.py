@@ -7,6 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from perceiver_tf.choices import IMPLEMENTATIONS
+from zoo.atomic_files import check_writable, replaced_atomically
 from zoo.benchmarks import pipelines
 from zoo.benchmarks.measuring import Contender, measure
 from zoo.benchmarks.peers import (
@@ -19,7 +20,7 @@ from zoo.benchmarks.peers import (
 )
 from zoo.benchmarks.report import progress, rows_of, show, surroundings
 from zoo.commands.settings import parse_settings
-from zoo.commands.terminal import add_command, check_outputs, console, start_tensorflow, write_json
+from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.configs import configuration
 from zoo.errors import ZooError
 from zoo.images.configs import ImageClassifierConfig
@@ -111,7 +112,8 @@ def benchmark_command(args: argparse.Namespace) -> None:
         return
     args.batch_size = args.batch_size or 1
     contenders, refused = _contenders(args)
-    check_outputs(args.json, args.plot)
+    if args.plot:
+        check_writable(Path(args.plot).expanduser())
     around = surroundings()
     out = console(args.json)
     products = matrix_products(any(one.prepare is prepare_peer for one in contenders))
@@ -161,7 +163,6 @@ def benchmark_pipeline(args: argparse.Namespace) -> None:
     decoders = pipelines.open_decoders(*settings)
     num_examples = min(decoders.num_files, args.examples)
     contenders = pipelines.contenders(*settings, batch_size, num_examples, decoders.streams)
-    check_outputs(args.json)
     around = surroundings()
     out = console(args.json)
     with progress(out) as tell:
@@ -222,7 +223,6 @@ def _chosen(option: str, text: str, known) -> list[str]:
 
 
 def _draw(report: dict[str, Any], path: str) -> None:
-    from zoo.atomic_files import replaced_atomically
     from zoo.benchmarks.plot import draw_comparison
 
     with replaced_atomically(Path(path).expanduser()) as partial:

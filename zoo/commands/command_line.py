@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from zoo.atomic_files import is_of_the_place
+from zoo.commands.terminal import check_json_option
 from zoo.errors import ZooError
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -30,6 +31,7 @@ def run_command(parser: Parser, arguments: Sequence[str] | None = None) -> int:
     args: Any = parser.parse_args(arguments)
     run: Callable = args.run
     try:
+        check_json_option(args)
         run(args)
         sys.stdout.flush()
     except ZooError as error:

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.commands.runs import add_run_options, train_settings
-from zoo.commands.terminal import add_command, check_outputs, console, start_tensorflow, write_json
+from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -46,7 +46,6 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 def crossvalidate_command(args: argparse.Namespace) -> None:
     """Trains the folds that are left, and prints the table of all."""
     settings = train_settings(args)
-    check_outputs(args.json)
     start_tensorflow()
     from zoo.experiments.crossvalidation import REPORT_FILE, cross_validate
 

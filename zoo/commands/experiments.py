@@ -10,7 +10,6 @@ from rich.text import Text
 from zoo.atomic_files import make_folder, replaced_atomically
 from zoo.commands.terminal import (
     add_command,
-    check_outputs,
     console,
     start_tensorflow,
     write_json,
@@ -60,7 +59,6 @@ def experiment_command(args: argparse.Namespace) -> None:
     """Trains every variant with every seed and writes what was found after each."""
     variants = experiment_variants(args.experiment, args.name)
     check_seeds(args.seeds)
-    check_outputs(args.json)
     folder = Path(args.out or f"runs/{args.experiment}-{args.name}")
     settings = {"data": args.data or configuration(args.name).dataset} | (
         {} if args.epochs is None else {"epochs": args.epochs}

@@ -11,6 +11,10 @@ from zoo.commands.terminal import add_command, console, write_json
 from zoo.configs import MODELS, configuration
 from zoo.costs import Costs, assumed_length, costs
 from zoo.recipes.named import RECIPES
+from zoo.recipes.recipe import Recipe
+
+# Columns of `list` that a narrow terminal leaves out, and the width from which on each is shown.
+_WIDTHS = {"data": 100, "source": 140}
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -58,17 +62,22 @@ def add_info(commands: argparse._SubParsersAction) -> None:
 
 
 def list_command(args: argparse.Namespace) -> None:
-    """Prints one row for each model."""
+    """Prints one row for each model, with as many columns as can be read at this width."""
+    out = console(args.json)
+    left_out = [name for name, width in _WIDTHS.items() if out.width < width]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("name", no_wrap=True)
     table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("inputs")
-    table.add_column("data", overflow="fold")
-    table.add_column("source", overflow="fold")
+    for name in ("inputs", *_WIDTHS):
+        if name not in left_out:
+            table.add_column(name, overflow="fold")
     for name, config in MODELS.items():
-        row = (name, f"{config.parameters:,}", config.reads, config.dataset, config.source)
-        table.add_row(*map(Text, row))
-    console(args.json).print(table)
+        row = {"inputs": config.reads, "data": config.dataset, "source": config.source}
+        shown = [text for column, text in row.items() if column not in left_out]
+        table.add_row(*map(Text, (name, f"{config.parameters:,}", *shown)))
+    out.print(table)
+    if left_out:
+        out.print(Text(f"{' and '.join(left_out).capitalize()}: `perceiver-zoo info NAME`."))
     write_json(args.json, {"models": {name: _summary(MODELS[name]) for name in MODELS}})
 
 
@@ -89,7 +98,7 @@ def info_command(args: argparse.Namespace) -> None:
     out.print(_two_columns("", about))
     architecture = type(config.architecture).__name__
     out.print(_two_columns(architecture, dataclasses.asdict(config.architecture)))
-    out.print(_two_columns(f"recipe {config.recipe}", dataclasses.asdict(recipe)))
+    out.print(_two_columns(f"recipe {config.recipe}", _of_recipe(recipe)))
     of_what = "window" if hasattr(config, "num_windows") else "example"
     length = assumed_length(config)
     out.print(_costs_table(model_costs, args.batch_size, args.training, of_what, length))
@@ -100,6 +109,14 @@ def info_command(args: argparse.Namespace) -> None:
     if length:
         report["costs"]["assumed_length"] = length
     write_json(args.json, report)
+
+
+def _of_recipe(recipe: Recipe) -> dict[str, Any]:
+    """Returns the fields of a recipe, without the fill of images that nothing moves."""
+    fields, image = dataclasses.asdict(recipe), recipe.augmentation
+    if not (image.max_shift or image.max_rotation or image.max_zoom):
+        del fields["augmentation"]["fill"]
+    return fields
 
 
 def _costs_table(

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from zoo.commands.settings import add_changes_option, parse_settings
-from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
+from zoo.commands.terminal import add_command, console, counted, start_tensorflow, write_json
 from zoo.configs import configuration
 from zoo.errors import ZooError
 from zoo.recipes.recipe import Recipe
@@ -75,8 +75,11 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--data",
         metavar="DATA",
-        help="digits, a .npz file, a folder of files by class, or the name of a TensorFlow "
-        "dataset (default: the model's own)",
+        help="digits (embedded), a .npz file, a folder of files by class, a manifest (.csv with "
+        "the columns path and label), a text file or table (.tsv, .csv), graphs (a folder or .zip "
+        "of TUDataset's, .txt, .json), two sources of one clip as A+B (VIDEOS.npz+SERIES.npz), or "
+        "the name of a TensorFlow dataset (tfds:NAME); the README says which models read what "
+        "(default: the model's own)",
     )
     group.add_argument(
         "--weights",
@@ -138,7 +141,10 @@ def add_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("run_folder", metavar="RUN", help="a run folder, written by train")
     parser.add_argument(
-        "--split", metavar="SPLIT", help="default: test, or validation if there is no test split"
+        "--split",
+        metavar="SPLIT",
+        help="train, validation or test, if the data has it (default: test, or validation if there "
+        "is no test split)",
     )
     parser.add_argument(
         "--batch-size",
@@ -166,8 +172,14 @@ def train_command(args: argparse.Namespace) -> None:
     name = args.name or RunFolder.open(resumed).config["name"]
     run_folder = resumed or args.out or time.strftime(f"runs/{name}-%Y%m%d-%H%M%S")
     out = console(args.json)
-    out.print(Text(f"{'Resuming' if resumed else 'Training'} {name} in {run_folder}"))
-    result = train(name, out=run_folder, resume=resumed is not None, console=out, **settings)
+    settings |= {"out": run_folder, "resume": resumed is not None, "console": out}
+    with out.status("opening the data and building the model") as status:  # on a terminal only
+
+        def begin():
+            status.stop()
+            out.print(Text(f"{'Resuming' if resumed else 'Training'} {name} in {run_folder}"))
+
+        result = train(name, on_begin=begin, **settings)
     _print_result(out, result)
     write_json(args.json, _result_report(result))
 
@@ -186,8 +198,9 @@ def evaluate_command(args: argparse.Namespace) -> None:
     entry, config = load_run(args.run_folder, changes=changes)
     splits = entry.pipeline.splits
     split = args.split or ("test" if "test" in splits else "validation")
-    figures = evaluate(entry, split, args.batch_size, Recipe.from_dict(config["recipe"]))
     out = console(args.json)
+    recipe = Recipe.from_dict(config["recipe"])
+    figures = evaluate(entry, split, args.batch_size, recipe, out)
     what = ", ".join([entry.name, *args.set, split])
     reached = _headline(task_of(entry.config).headline, figures)
     count = f"{figures['num_examples']:,} examples"
@@ -237,7 +250,7 @@ def _print_result(out, result) -> None:
         _print_conditions(out, result.test_figures)
     out.print(
         Text(
-            f"{result.parameters:,} parameters, {result.epochs} epochs, "
+            f"{result.parameters:,} parameters, {counted(result.epochs, 'epoch')}, "
             f"{result.train_seconds:.1f} s"
         )
     )

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.commands.settings import add_changes_option, parse_settings
-from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
+from zoo.commands.terminal import add_command, console, counted, start_tensorflow, write_json
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -25,14 +25,20 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         predict_command,
         "Use a trained or converted model. Images (JPEG, PNG, BMP, GIF; any size; grey, colour or "
         "transparent) are classified; in a text, [MASK] (one byte) and [MASK:9] (nine) are filled "
-        "in; two or more frames give the optical flow between them, as .flo and as a picture; a "
-        "clip is reconstructed with its sound and labelled; point clouds and meshes (OFF, PLY, "
-        "XYZ, NPY, NPZ) are classified, and drawn; graphs (TUDataset's folders and zips, DGCNN's "
-        "text, JSON) and sets (NPZ) are classified.",
+        "in, or the text is classified; sounds (WAV, FLAC, OGG, MP3, M4A, of any rate and length) "
+        "are classified, and so are videos (MP4, MKV, WebM, MOV, AVI, GIF), with their sound or "
+        "without, and drawn; two or more frames give the optical flow between them, as .flo and as "
+        "a picture; a clip is reconstructed with its sound and labelled; point clouds and meshes "
+        "(OFF, PLY, XYZ, NPY, NPZ) are classified, and drawn; graphs (TUDataset's folders and "
+        "zips, DGCNN's text, JSON) and sets (NPZ) are classified. Which of these, the model tells.",
         [
             "perceiver-zoo predict --model runs/digits digit.png",
             "perceiver-zoo predict --model exported/digits *.png --top 5 --json predictions.json",
             "perceiver-zoo predict --model language.keras 'a sentence that is [MASK:7].'",
+            "perceiver-zoo predict --model runs/sst2 'a film to remember' --json classes.json",
+            "perceiver-zoo predict --model runs/spoken_digits speech.wav song.mp3",
+            "perceiver-zoo predict --model runs/actions clip.mp4 wave.gif --out pictures/",
+            "perceiver-zoo predict --model runs/audio_video with_sound.mp4 without.webm",
             "perceiver-zoo predict --model flow.keras first.png second.png --out flow/",
             "perceiver-zoo predict --model multimodal.keras clip.mp4 --out reconstructed/",
             "perceiver-zoo predict --model runs/modelnet10 chair.off cloud.xyz --out pictures/",
@@ -166,7 +172,7 @@ def _quickstart_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("test accuracy", f"{report['test_accuracy']:.2%} of {report['test_examples']} digits"),
         ("served accuracy", f"{report['served_accuracy']:.2%} in a process without this package"),
         ("served - in-process", f"{report['served_max_difference']:.1e} at most (scores, 0-1)"),
-        ("training", f"{report['train_seconds']:.1f} s, {report['epochs']} epochs"),
+        ("training", f"{report['train_seconds']:.1f} s, {counted(report['epochs'], 'epoch')}"),
         ("run folder", report["run"]),
         ("SavedModel", report["saved_model"]),
         ("contact sheet", report["contact_sheet"]),

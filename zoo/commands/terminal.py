@@ -15,6 +15,7 @@ from rich.console import Console
 
 from zoo.atomic_files import check_writable
 from zoo.errors import ZooError
+from zoo.training.retracing import drop_retracing
 
 _PIPED_WIDTH = 200
 
@@ -45,15 +46,9 @@ def console(json_path: str | None = None) -> Console:
     return Console(file=stream, width=_PIPED_WIDTH if piped else None, highlight=False)
 
 
-def check_outputs(*paths: str | None) -> None:
-    """Raises a `ZooError` if one of the files of a command's end cannot be written.
-
-    Args:
-        *paths: of files; None and "-", standard output, are none.
-    """
-    for path in paths:
-        if path not in (None, "-"):
-            check_writable(Path(path).expanduser())
+def counted(count: int, noun: str) -> str:
+    """Returns a number of things in words, such as "1 epoch" or "1,200 epochs"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def write_json(path: str | None, report: dict[str, Any]) -> None:
@@ -68,10 +63,9 @@ def write_json(path: str | None, report: dict[str, Any]) -> None:
     if path == "-":
         sys.stdout.write(text)
         return
-    target = Path(path).expanduser()
+    target = _json_target(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             partial.write_text(text, encoding="utf-8")
             os.replace(partial, target)
@@ -81,16 +75,46 @@ def write_json(path: str | None, report: dict[str, Any]) -> None:
         raise ZooError(f"The report cannot be written to {target}: {error.strerror}") from error
 
 
+def check_json_option(args: argparse.Namespace) -> None:
+    """Raises a `ZooError`, before the work, if the file of `--json` cannot be written at its end.
+
+    Its folder must be there already, or be one of `--out`, which the command makes.
+    """
+    path, out = getattr(args, "json", None), getattr(args, "out", None)
+    if path in (None, "-"):
+        return
+    target, made = (Path(each or ".").expanduser().absolute() for each in (path, out))
+    if target.parent.is_dir():
+        check_writable(target)
+    elif out is None or not target.is_relative_to(made):
+        _json_target(path)
+
+
+def _json_target(path: str) -> Path:
+    """Returns the file of a report; a missing folder is not made, as it is rather a mistyped one.
+
+    Raises:
+        ZooError: if the folder is missing.
+    """
+    target = Path(path).expanduser()
+    if not target.parent.is_dir():
+        raise ZooError(
+            f"The report cannot be written to {target}: there is no folder {target.parent}."
+        )
+    return target
+
+
 def start_tensorflow() -> None:
     """Imports TensorFlow and finds its devices without its start-up messages.
 
     Only these two steps are silenced, and what they printed is shown if they fail; TensorFlow's
-    warnings from C++ are off afterwards, its errors stay. With TF_CPP_MIN_LOG_LEVEL=0 in the
-    environment nothing is hidden.
+    warnings from C++ are off afterwards, and the one from Python about functions that are made
+    anew; its errors stay. With TF_CPP_MIN_LOG_LEVEL=0 in the environment nothing is hidden.
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    drop_retracing()
     with _held_back_stderr():
         import tensorflow as tf
 

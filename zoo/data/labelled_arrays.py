@@ -46,10 +46,10 @@ def rows_by_split(path, is_test, what):
 
 
 def checked_names(path, arrays, labels, what):
-    """Returns the names of the classes, a tuple of str, or None."""
+    """Returns the names of the classes, a tuple of str: by default the labels themselves."""
     names = arrays.get("class_names", arrays.get("names"))
     if names is None:
-        return None
+        return tuple(map(str, range(int(labels.max()) + 1)))
     if names.ndim != 1 or names.dtype.kind != "U":
         raise ZooError(
             f"The class names of {path} must be strings of shape (k,). "

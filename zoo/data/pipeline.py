@@ -12,6 +12,7 @@ from zoo.data.epochs import Share, check_batch_arguments, count_batches, epoch_b
 from zoo.errors import ZooError, carried_error
 
 UNREADABLE = "Cannot read the image file"
+NO_IMAGE = "corrupt, truncated or no JPEG, PNG, BMP or GIF"
 _UNREADABLE_PATTERN = re.compile(re.escape(UNREADABLE) + r" <<(.*?)>>", re.DOTALL)
 
 
@@ -188,8 +189,8 @@ def data_error(exception) -> ZooError | None:
 def unreadable_file(path) -> ZooError:
     """Returns the error about a file that is no image, or only a part of one."""
     return ZooError(
-        f"{UNREADABLE} {path}: it is corrupt, truncated or no JPEG, PNG, BMP or GIF. Remove or "
-        "replace it, or leave such files out with --skip-corrupt (skip_corrupt=True)."
+        f"{UNREADABLE} {path}: it is {NO_IMAGE}. Remove or replace it, or leave such files out "
+        "with --skip-corrupt (skip_corrupt=True)."
     )
 
 

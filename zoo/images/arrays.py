@@ -153,7 +153,7 @@ def open_npz(path) -> ArraySource:
         path: pathlib.Path of a file with `x_train` and `y_train`, and any of `x_validation`,
             `y_validation`, `x_test`, `y_test`. Images are integers 0-255, (n, height, width) or
             (n, height, width, channels); labels integers from 0, (n,) or (n, 1). `class_names`
-            (k,), strings, is optional.
+            (k,), strings, is optional: without it, the labels themselves are the names.
 
     Raises:
         ZooError: If there is no such file, or it cannot be read or holds something else.
@@ -186,8 +186,8 @@ def open_npz(path) -> ArraySource:
             f"class_names of {path} must name all {num_classes} classes. "
             f"Received: an array of shape {names.shape}."
         )
-    names = None if names is None else [str(name) for name in names]
-    return ArraySource(str(path), arrays, class_names=names, num_classes=num_classes)
+    names = range(num_classes) if names is None else names
+    return ArraySource(str(path), arrays, class_names=[str(name) for name in names])
 
 
 def _checked(path, split, images, labels):

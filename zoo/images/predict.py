@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo.errors import ZooError, reason_of
+from zoo.data.pipeline import NO_IMAGE
+from zoo.errors import ZooError
 from zoo.predictions.labels import served_class_names
 from zoo.predictions.of_files import (
     Predictions,
@@ -75,8 +76,8 @@ def _score(classify, contents, skipped: dict[Path, str]) -> list[tuple[Path, np.
     try:
         scores = classify(image_bytes=tf.constant([content for _, content in contents]))["scores"]
         return list(zip((file for file, _ in contents), scores.numpy(), strict=True))
-    except tf.errors.InvalidArgumentError as error:
+    except tf.errors.InvalidArgumentError:
         if len(contents) == 1:
-            skipped[contents[0][0]] = f"not a readable image ({reason_of(error)})"
+            skipped[contents[0][0]] = f"not a readable image: {NO_IMAGE}"
             return []
     return [pair for item in contents for pair in _score(classify, [item], skipped)]

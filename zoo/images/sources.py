@@ -50,7 +50,7 @@ def open_source(spec, *, skip_corrupt=False) -> ImageSource:
                 f"Data must be a folder of images, a .npz file or a data set. Received: {text}."
             )
         return open_npz(path)
-    if path.suffix or len(path.parts) > 1:
+    if path.suffix or len(path.parts) > 1 or text.endswith(os.sep):
         raise ZooError(f"There is no such file or folder: {text}.")
     return _open_tfds(text)
 

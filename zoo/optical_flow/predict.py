@@ -8,7 +8,8 @@ import tensorflow as tf
 from rich.table import Table
 from rich.text import Text
 
-from zoo.errors import ZooError, reason_of
+from zoo.data.pipeline import NO_IMAGE
+from zoo.errors import ZooError
 from zoo.optical_flow.files import decode_frame, write_flo
 from zoo.optical_flow.pictures import write_flow_picture
 
@@ -77,8 +78,8 @@ def _read(path: Path) -> tf.Tensor:
         return decode_frame(tf.constant(path.expanduser().read_bytes()))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-    except (tf.errors.OpError, ValueError) as error:
-        reason = f"not a readable image ({reason_of(error)})"
+    except (tf.errors.OpError, ValueError):
+        reason = f"not a readable image: {NO_IMAGE}, and no binary PPM"
     raise ZooError(f"{path}: {reason}. Pass --skip-corrupt to leave out such frames.")
 
 

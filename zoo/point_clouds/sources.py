@@ -106,9 +106,8 @@ class ArrayClouds(CloudSource):
         is_test = checked_test(path, arrays.get("test"), len(labels))
         self._rows = rows_by_split(path, is_test, "clouds")
         names = checked_names(path, arrays, labels, "cloud")
-        num_classes = int(labels.max()) + 1 if names is None else len(names)
         by_split = {split: labels[rows] for split, rows in self._rows.items()}
-        super().__init__(str(path), by_split, names, num_classes, skip_corrupt)
+        super().__init__(str(path), by_split, names, len(names), skip_corrupt)
 
     def cloud(self, split, index):
         row = self._rows[split][index]

@@ -74,7 +74,8 @@ def listing(skipped: dict[Path, str]) -> str:
     """Returns the first file that was skipped and why, and how many more there are."""
     file, reason = next(iter(skipped.items()))
     others = len(skipped) - 1
-    return f"{file}: {reason}" + (f" (and {others} more files)" if others else "")
+    more = f" (and {others} more file{'s' if others > 1 else ''})" if others else ""
+    return f"{file}: {reason}{more}"
 
 
 def print_predictions(console, found: Predictions) -> None:

@@ -156,8 +156,8 @@ def _check_target(target: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise ZooError(
-            "The folder to export to must not exist yet, or be empty "
-            f"(overwrite replaces a SavedModel). Received: {target}"
+            "The folder to export to must not exist yet, or be empty; --overwrite "
+            f"(overwrite=True) replaces a SavedModel. Received: {target}"
         )
     if not (target / SAVED_MODEL_FILE).is_file():
         raise ZooError(

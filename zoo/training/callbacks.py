@@ -46,16 +46,7 @@ class ProgressDisplay(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if not self.console.is_terminal:
             return
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            refresh_per_second=4,
-            transient=True,
-        )
+        self.progress = _progress(self.console)
         self.task = self.progress.add_task(
             "epoch", total=self.epochs * self.steps_per_epoch, figures=""
         )
@@ -95,6 +86,49 @@ class ProgressDisplay(keras.callbacks.Callback):
         """Takes the bar off the terminal, whether or not the training ended well."""
         if self.progress:
             self.progress.stop()
+
+
+class EvaluationDisplay(keras.callbacks.Callback):
+    """Shows on a terminal how many batches are evaluated, and the time left; nothing elsewhere.
+
+    Args:
+        console: `rich.console.Console` to print to, or None.
+        steps: int, batches of one pass over the data.
+        passes: int, passes over the data, one after the other.
+    """
+
+    def __init__(self, console: Console | None, steps: int, passes: int = 1):
+        super().__init__()
+        self.progress = _progress(console) if console and console.is_terminal else None
+        if self.progress:
+            self.task = self.progress.add_task("evaluating", total=steps * passes, figures="")
+
+    def on_test_begin(self, logs=None):
+        if self.progress:
+            self.progress.start()
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self.progress:
+            self.progress.advance(self.task)
+
+    def stop(self):
+        """Takes the bar off the terminal, whether or not the evaluation ended well."""
+        if self.progress:
+            self.progress.stop()
+
+
+def _progress(console):
+    """Returns the bar of both displays; it takes a task with the field `figures`."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+        console=console,
+        refresh_per_second=4,
+        transient=True,
+    )
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):

@@ -15,6 +15,14 @@ def expected_retracing():
         logger.removeFilter(expected)
 
 
+def drop_retracing():
+    """Drops the warning for good, also where the program itself is between two models."""
+    logging.getLogger("tensorflow").addFilter(_EVERYWHERE)
+
+
 class _Retracing(logging.Filter):
     def filter(self, record):
         return "triggered tf.function retracing" not in record.getMessage()
+
+
+_EVERYWHERE = _Retracing()

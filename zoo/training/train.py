@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from zoo.recipes.optimizers import build_optimizer
 from zoo.recipes.recipe import Recipe
 from zoo.records.run_folder import RunFolder
 from zoo.tasks import task_of
+from zoo.training.callbacks import EvaluationDisplay
 from zoo.training.distribution import (
     check_batch_size,
     even_batch_size,
@@ -83,6 +85,7 @@ def train(
     jit_compile: bool | str = "auto",
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     console: Console | None = None,
+    on_begin: Callable[[], None] | None = None,
     **recipe_settings,
 ) -> RunResult:
     """Trains a model by its recipe and leaves a run folder behind.
@@ -111,6 +114,7 @@ def train(
             often inside of one; 0: after each step. A checkpoint holds the weights, the
             optimiser, the averages of weights, the position in the data and the metrics so far.
         console: where the progress goes; standard output by default.
+        on_begin: called once settings and data were found to be right and the run folder is there.
         **recipe_settings: fields of `zoo.recipes.recipe.Recipe` to change, such as `epochs=3`.
 
     Returns:
@@ -147,12 +151,19 @@ def train(
     entry = _build_compiled(settings, strategy, resolve_jit_compile(jit_compile, strategy), resume)
     if not resume:
         folder = RunFolder.create(path, run_config(settings, entry))
-    history = fit(entry, settings, folder, console or Console(), checkpoint_minutes)
-    return _result(entry, settings, folder, history)
+    if on_begin is not None:
+        on_begin()
+    console = console or Console()
+    history = fit(entry, settings, folder, console, checkpoint_minutes)
+    return _result(entry, settings, folder, history, console)
 
 
 def evaluate(
-    entry, split: str = "test", batch_size: int | None = None, recipe: Recipe | None = None
+    entry,
+    split: str = "test",
+    batch_size: int | None = None,
+    recipe: Recipe | None = None,
+    console: Console | None = None,
 ) -> dict:
     """Measures a model on a split of its pipeline's data.
 
@@ -161,6 +172,7 @@ def evaluate(
         split: one of `entry.pipeline.splits`.
         batch_size: int > 0; it does not change the figures. None: see `evaluation_batch`.
         recipe: how the model was trained; None: the configuration's. It decides the batch size.
+        console: where a bar shows the progress, on a terminal only; nothing is shown without one.
 
     Returns:
         dict of "loss" (float, without label smoothing), the task's metrics (such as "accuracy",
@@ -183,13 +195,23 @@ def evaluate(
         batch_size = evaluation_batch(entry.config, recipe or RECIPES[entry.config.recipe])
     batch_size = even_batch_size(batch_size, num_examples, model.distribute_strategy)
     batches = entry.pipeline.batches(split, batch_size)
-    with data_errors_named():
-        figures = evaluator.evaluate(batches, verbose=0, return_dict=True)
-        for condition, changed in task.conditions(entry.config).items():
-            changed_batches = batches.map(lambda x, *rest, change=changed: (change(x), *rest))
-            logs = evaluator.evaluate(changed_batches, verbose=0, return_dict=True)
-            figures[f"{task.headline}_{condition}"] = logs[task.headline]
+    conditions = task.conditions(entry.config)
+    steps = math.ceil(num_examples / batch_size)
+    display = EvaluationDisplay(console, steps, 1 + len(conditions))
+    try:
+        with data_errors_named():
+            figures = _figures(evaluator, batches, display)
+            for condition, changed in conditions.items():
+                changed_batches = batches.map(lambda x, *rest, change=changed: (change(x), *rest))
+                logs = _figures(evaluator, changed_batches, display)
+                figures[f"{task.headline}_{condition}"] = logs[task.headline]
+    finally:
+        display.stop()
     return {**{name: float(value) for name, value in figures.items()}, "num_examples": num_examples}
+
+
+def _figures(evaluator, batches, display):
+    return evaluator.evaluate(batches, verbose=0, return_dict=True, callbacks=[display])
 
 
 @contextlib.contextmanager
@@ -255,10 +277,12 @@ def _build_compiled(settings, strategy, jit_compile, resume):
     return entry
 
 
-def _result(entry, settings, folder, history):
+def _result(entry, settings, folder, history, console):
     split = held_out_split(entry, "test", "validation")
     recipe = settings.recipe
-    figures = {"num_examples": 0} if split is None else evaluate(entry, split, recipe=recipe)
+    figures = {"num_examples": 0}
+    if split is not None:
+        figures = evaluate(entry, split, recipe=recipe, console=console)
     num_examples = figures.pop("num_examples")
     return RunResult(
         name=settings.name,

@@ -17,6 +17,7 @@ from zoo.errors import ZooError
 from zoo.records.run_folder import MODEL_FILE, RUN_FILE, RunFolder
 from zoo.tasks import task_of
 from zoo.weights import checkpoints
+from zoo.weights.differences import first_difference
 
 ABOUT_FILE = "perceiver_zoo.json"  # in a .keras file: which model of the zoo it holds
 
@@ -140,8 +141,11 @@ def load_weights(model, path):
     except zipfile.BadZipFile as error:
         raise ZooError(f"The weights at {path} cannot be read: {error}.") from error
     except (ValueError, OSError, UserWarning) as error:
+        # Keras's warning is about its own versions.
+        usual = "other layers or shapes" if isinstance(error, UserWarning) else cause_of(error)
         raise ZooError(
-            f"The weights at {path} are not those of {model.name}: {cause_of(error)}"
+            f"The weights at {path} are not those of {model.name}: "
+            f"{first_difference(model, path) or usual.removesuffix('.')}."
         ) from error
 
 

@@ -77,7 +77,7 @@ def test_npz_gives_its_arrays(tmp_path):
     validation = {"x_validation": pixels(2, 2, 6, 5), "y_validation": np.array([[0], [4]])}
     source = open_source(write_npz(tmp_path / "a.npz", **validation))
     assert source.splits == ("train", "validation", "test")
-    assert source.num_classes == 5 and source.class_names is None
+    assert source.num_classes == 5 and source.class_names == tuple("01234")
     images, labels = source.arrays("train")
     np.testing.assert_array_equal(images[..., 0], pixels(0, 7, 6, 5))
     assert labels.dtype == tf.int64 and labels.shape == (7,)
@@ -298,6 +298,7 @@ def test_data_error_is_none_for_other_errors():
         ("tfds:cifar01", "no data set, file or folder 'cifar01'. Did you mean 'cifar10'"),
         ("no/such/folder", "no such file or folder: no/such/folder"),
         ("missing.npz", "no such file or folder: missing.npz"),
+        ("mnist/", "no such file or folder: mnist/"),
         ("", "no data set, file or folder ''"),
     ],
 )

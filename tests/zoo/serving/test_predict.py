@@ -102,7 +102,8 @@ def test_predict_gives_the_same_scores_in_any_batches(saved_model, pictures):
 @pytest.mark.parametrize("index", [0, 1, 2], ids=["truncated", "text", "empty"])
 def test_predict_names_an_unreadable_file(saved_model, pictures, bad_files, index):
     files = [*pictures.values(), bad_files[index]]
-    with pytest.raises(ZooError, match=f"{bad_files[index].name}: not a readable image"):
+    told = f"{bad_files[index].name}: not a readable image: corrupt, truncated or no JPEG"
+    with pytest.raises(ZooError, match=told):
         predict(files, saved_model)
 
 
@@ -150,6 +151,7 @@ def test_predict_wants_a_classifier_of_images(pictures, tmp_path):
 
 def test_predict_command_prints_a_table_and_writes_json(saved_model, pictures, tmp_path, capsys):
     report_path = tmp_path / "reports" / "report.json"
+    report_path.parent.mkdir()
     files = list(map(str, pictures.values()))
     options = ["--model", str(saved_model), "--top", "2", "--json", str(report_path)]
     assert main(["predict", *files, str(tmp_path / "gone.png"), "--skip-corrupt", *options]) == 0

@@ -180,7 +180,7 @@ def test_float32_copy_rewrites_nested_models():
 
 def test_export_refuses_a_folder_with_content(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ZooError, match="must not exist yet, or be empty"):
+    with pytest.raises(ZooError, match="must not exist yet, or be empty; --overwrite"):
         export(build_model(), tmp_path, preprocess=Preprocess())
     with pytest.raises(ZooError, match="replaces only a SavedModel"):
         export(build_model(), tmp_path, preprocess=Preprocess(), overwrite=True)

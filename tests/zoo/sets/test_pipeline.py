@@ -90,6 +90,11 @@ def test_batches_are_the_arrays_with_zeros_for_who_is_not_there(npz):
     assert pipeline.class_names == ("ape", "bee", "cow")
 
 
+def test_classes_without_names_are_called_by_their_numbers(tmp_path):
+    sets = read_sets(write(tmp_path / "numbers.npz", names=None))
+    assert sets.class_names == ("0", "1", "2") and sets.num_classes == 3
+
+
 def test_fields_follow_the_data(tmp_path):
     path = write(tmp_path / "sets.npz", categories=None, mask=None)
     config, pipeline = with_fields_of_the_data(CONFIG, set_pipeline(CONFIG, path))

@@ -1,9 +1,12 @@
+import io
+
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from zoo.errors import ZooError
-from zoo.training.callbacks import StopAtNonFiniteLoss
+from zoo.training.callbacks import EvaluationDisplay, StopAtNonFiniteLoss
 
 
 @pytest.fixture
@@ -43,3 +46,18 @@ def test_weights_are_watched_so_that_no_bad_checkpoint_is_written(watch):
     watch.on_epoch_begin(1)
     with pytest.raises(ZooError, match="A weight became NaN or infinite at step 14"):
         watch.on_epoch_end(1, {"loss": 1.5})
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_evaluation_shows_its_batches_on_a_terminal(is_terminal):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    model.compile(loss="mse")
+    screen = io.StringIO()
+    display = EvaluationDisplay(Console(file=screen, force_terminal=is_terminal), 4, passes=2)
+    for _ in range(2):
+        data = np.zeros((7, 3)), np.zeros((7, 2))
+        model.evaluate(*data, batch_size=2, verbose=0, callbacks=[display])
+    display.stop()
+    assert ("8/8" in screen.getvalue()) == is_terminal
+    assert is_terminal or screen.getvalue() == ""

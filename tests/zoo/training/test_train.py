@@ -116,7 +116,7 @@ def test_run_config_says_how_to_repeat_the_run(run, data):
     assert config["overrides"] == OVERRIDES
     assert (config["recipe"]["epochs"], config["recipe"]["batch_size"]) == (3, 8)
     assert set(config["versions"]) == {"python", "tensorflow", "keras", "numpy"}
-    assert (config["num_classes"], config["class_names"]) == (3, None)
+    assert (config["num_classes"], config["class_names"]) == (3, ["0", "1", "2"])
 
 
 def test_result_has_the_figures_of_the_run(run):
@@ -392,7 +392,7 @@ def test_a_run_is_a_start(run):
     for weights in (run[0].path, str(run[0].path)):
         entry = build(NAME, weights=weights)
         np.testing.assert_array_equal(entry.model(images), trained.model(images))
-        assert entry.class_names == trained.class_names
+        assert entry.class_names == trained.pipeline.class_names == ("0", "1", "2")
 
 
 def test_a_run_keeps_its_structure_where_rematerialising_has_become_usual(
