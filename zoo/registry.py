@@ -57,7 +57,8 @@ def build(name, weights=None, data=None, skip_corrupt=False, **overrides):
     class_names = None
     if start is not None:
         start.load(model, config)
-        class_names = start.names_for(config)
+        if data is None or pipeline.class_names is None:  # names of the data go before
+            class_names = start.names_for(config)
     return Entry(name, config, model, pipeline, class_names)
 
 

@@ -10,6 +10,7 @@ from zoo.errors import ZooError
 from zoo.images.models import image_adapter
 from zoo.recipes.named import RECIPES
 from zoo.registry import parameter_count
+from zoo.serving.model_file import save_model_file
 from zoo.weights.differences import first_difference
 
 PARAMETERS = {
@@ -98,6 +99,17 @@ def test_outputs_follow_the_classes_of_the_data(random, tmp_path):
     served = zoo.endpoints_of(entry)["serving_default"](images=images[..., np.newaxis])
     best = served["scores"].numpy().argmax(axis=-1)
     assert [int(label) for label in served["label"].numpy()] == best.tolist()
+
+
+def test_names_of_the_data_go_before_those_of_the_weights(random, tmp_path):
+    images, labels = random.integers(0, 256, (9, 8, 8), dtype=np.uint8), np.arange(9) % 3
+    np.savez(tmp_path / "named.npz", x_train=images, y_train=labels, class_names=list("abc"))
+    model = zoo.build("perceiver_digits_tiny", num_classes=3).model
+    path, settings = tmp_path / "model.keras", {"num_classes": 3}
+    save_model_file(model, path, "perceiver_digits_tiny", settings, ("0", "1", "2"))
+    assert zoo.build("perceiver_digits_tiny", weights=path).class_names == ("0", "1", "2")
+    named = zoo.build("perceiver_digits_tiny", weights=path, data=str(tmp_path / "named.npz"))
+    assert named.class_names is None and named.pipeline.class_names == ("a", "b", "c")
 
 
 def test_build_loads_weights(random, tmp_path):
