@@ -178,7 +178,7 @@ def test_the_command_refuses_what_it_cannot_measure(arguments, told, capsys, mon
 @pytest.mark.parametrize(
     "arguments, told",
     [
-        (["perceiver_digits_tiny", "--against", "none", "--json"], "file is a file"),
+        (["perceiver_digits_tiny", "--against", "none", "--json"], "there is no folder"),
         (["perceiver_digits_tiny", "--against", "none", "--plot"], "file is a file"),
         (["--pipeline", "perceiver_digits_tiny", "--plot"], "`--pipeline` goes without --plot"),
     ],
