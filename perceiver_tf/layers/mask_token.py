@@ -34,6 +34,7 @@ class MaskToken(keras.layers.Layer):
         self.token = self.add_weight(
             shape=(self.num_channels,),
             initializer=keras.initializers.TruncatedNormal(stddev=self.init_scale),
+            autocast=False,
             name="token",
         )
 

@@ -44,6 +44,7 @@ class ModalityPadding(keras.layers.Layer):
         self.padding = self.add_weight(
             shape=(self.num_channels - channels,),
             initializer=keras.initializers.TruncatedNormal(stddev=self.init_scale),
+            autocast=False,
             name="padding",
         )
 

@@ -168,6 +168,7 @@ class LearnedPositions(keras.layers.Layer):
         self.positions = self.add_weight(
             shape=(math.prod(sizes), self.channels),
             initializer=keras.initializers.TruncatedNormal(stddev=self.init_scale),
+            autocast=False,
             name="positions",
         )
 
