@@ -179,14 +179,12 @@ def test_memory_of_weights_is_predicted(recipe):
     [
         ("perceiver_imagenet", "forward", {}),
         ("perceiver_imagenet", "training", {}),
-        ("perceiver_io_imagenet_fourier", "training", {"rematerialise": True}),
         (
             "perceiver_io_imagenet_fourier",
             "training",
             {"rematerialise": True, "recipe": "digits", "num_blocks": 1},
         ),
         ("perceiver_io_imagenet_learned", "forward", {}),
-        ("perceiver_io_imagenet_conv", "forward", {}),
         ("perceiver_io_imagenet_conv", "training", {}),
         ("perceiver_audioset_video", "forward", {}),
         ("perceiver_io_flow", "forward", {}),
