@@ -1,8 +1,10 @@
 """Whether a run folder holds the very run that shall be trained."""
 
 import dataclasses
+import json
 
 from zoo.errors import ZooError
+from zoo.experiments.kept_report import differences
 from zoo.records.run_folder import RunFolder
 from zoo.training.run_settings import RunSettings, new_settings, resumed_settings
 
@@ -26,11 +28,7 @@ def check_same_run(path, name: str, settings: dict):
     held = _plain(resumed_settings(folder, folder.config["name"], unknown, {}))
     recipe = {k: v for k, v in settings.items() if k not in (*_GIVEN, *_HOW)}
     wanted = _plain(new_settings(name, {k: settings.get(k) for k in _GIVEN}, recipe))
-    differing = [
-        f"{key[-1]} was {held.get(key)!r}, now {wanted.get(key)!r}"
-        for key in {**held, **wanted}
-        if held.get(key) != wanted.get(key)
-    ]
+    differing = differences(held, wanted)
     if differing:
         raise ZooError(
             f"The run folder {str(path)!r} holds another run: {'; '.join(differing)}. "
@@ -39,13 +37,5 @@ def check_same_run(path, name: str, settings: dict):
 
 
 def _plain(settings: RunSettings) -> dict:
-    """Returns all settings by their path, those inside of the recipe and the overrides too."""
-    return dict(_leaves((), dataclasses.asdict(settings)))
-
-
-def _leaves(path, value):
-    if not isinstance(value, dict):
-        yield path, list(value) if isinstance(value, tuple) else value
-        return
-    for name, inner in value.items():
-        yield from _leaves((*path, name), inner)
+    """Returns all settings as JSON holds them, tuples as lists."""
+    return json.loads(json.dumps(dataclasses.asdict(settings), default=str))

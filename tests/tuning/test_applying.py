@@ -39,8 +39,8 @@ def test_a_run_of_the_same_point_is_the_same_run(tmp_path):
         ({"epochs": 4}, r"epochs was 3, now 4\. Choose another folder with --out\.$"),
         ({"seed": 1}, "seed was 0, now 1"),
         ({"learning_rate": 0.02}, "learning_rate was 0.01, now 0.02"),
-        ({"overrides": {"max_resolution": (4, 4)}}, "run: num_latents was 8, now None"),
-        ({"augmentation": {}}, r"run: random_resized_crop was \[0.5, 1.0\], now None"),
+        ({"overrides": {"max_resolution": (4, 4)}}, "run: num_latents was 8, now not given"),
+        ({"augmentation": {}}, r"run: random_resized_crop was \[0.5, 1.0\], now not given"),
     ],
 )
 def test_another_run_is_refused_in_one_line(changed, message, tmp_path):

@@ -8,12 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from zoo.atomic_files import make_folder, replaced_atomically
-from zoo.commands.terminal import (
-    add_command,
-    console,
-    start_tensorflow,
-    write_json,
-)
+from zoo.commands.terminal import add_command, console, start_tensorflow, write_json
 from zoo.configs import configuration
 from zoo.costs import costs
 from zoo.experiments.comparisons import EXPERIMENTS, experiment_variants
