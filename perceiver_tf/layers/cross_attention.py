@@ -19,7 +19,8 @@ class CrossAttention(Attention):
     implementations give the same result from the same weights: "dense" forms rows, keys and
     values; "folded" forms rows only (`perceiver_tf.layers.folded`); "separable" forms none of
     them (`perceiver_tf.layers.separable`). The latter two compute in float32. Where the scores
-    would take more than `reading.BLOCK_BYTES`, each works in blocks of rows.
+    would take more than `reading.BLOCK_BYTES`, or a quarter of it where there are no keys, each
+    works in blocks of rows.
 
     Args:
         num_heads, qk_channels, v_channels, output_channels, dropout: see `Attention`.

@@ -88,7 +88,7 @@ class RowsReader:
         self.length = rows.shape[1]
         if not dropout and folded.shape[1] is not None and rows.shape[1] is not None:
             row_bytes = 4 * folded.shape[1] * (rows.shape[0] or 1)
-            self.length = reading.block_length(rows.shape[1], row_bytes)
+            self.length = reading.unprojected_length(rows.shape[1], row_bytes)
         self.is_streamed = self.length != rows.shape[1]
         if not self.is_streamed:
             # Made once: what is read again, after a loose bound or by another cross-attend.

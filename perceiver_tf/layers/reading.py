@@ -15,6 +15,9 @@ from dataclasses import dataclass
 TILE_OVERHEAD = 300
 # Above as many bytes of scores, attention is computed in blocks (`perceiver_tf.layers.streaming`).
 BLOCK_BYTES = 2**26
+# Of this, what blocks of folded queries' scores take: these are passed over between two narrow
+# products, so they should stay in a processor's cache and in memory that malloc keeps mapped.
+UNPROJECTED_SHARE = 1 / 4
 # What an unknown number of queries, and of rows, counts as until call time.
 TYPICAL_QUERIES = 256
 TYPICAL_ROWS = 2**16
@@ -138,7 +141,8 @@ class Reading:
         cut = 0 if self.chosen == "dense" else sizes.index(max(sizes))
         index_bytes = 4 * self.num_heads * self.queries_at_once * self.rows.length // sizes[cut]
         streams = self.streams and not self.decodes
-        length = block_length(sizes[cut], index_bytes) if streams else sizes[cut]
+        fitting = block_length if self.chosen == "dense" else unprojected_length
+        length = fitting(sizes[cut], index_bytes) if streams else sizes[cut]
         return (*sizes[:cut], length, *sizes[cut + 1 :])
 
     @property
@@ -281,6 +285,11 @@ def block_length(size, item_bytes):
     """
     fitting = max(BLOCK_BYTES // item_bytes, 1)
     return size if fitting >= size else 2 ** (fitting.bit_length() - 1)
+
+
+def unprojected_length(size, item_bytes):
+    """Return the same for scores of folded queries, which fit in their share of `BLOCK_BYTES`."""
+    return block_length(size, math.ceil(item_bytes / UNPROJECTED_SHARE))
 
 
 @functools.lru_cache(maxsize=256)

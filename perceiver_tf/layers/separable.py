@@ -32,9 +32,10 @@ from perceiver_tf.layers.tiles import Tiles, split_channels
 class GridReader:
     """Reads a grid for folded queries, whole or in blocks of its longest axis.
 
-    It streams where the scores of a batch take more than `reading.BLOCK_BYTES` (those of one
-    example, where the batch size is unknown), but not under dropout, whose draws would differ when
-    a block is computed again, nor for a number of queries that is unknown until call time.
+    It streams where the scores of a batch (those of one example, where the batch size is unknown)
+    take more than `reading.unprojected_length` allows, but not under dropout, whose draws would
+    differ when a block is computed again, nor for a number of queries that is unknown until call
+    time.
 
     Args:
         folded: float32 `(b, heads_and_queries, channels)`, see `folded.fold_queries`.
@@ -68,7 +69,7 @@ class GridReader:
         if not dropout and folded.shape[1] is not None:
             num_examples = self.content.shape[0] or 1
             row_bytes = 4 * num_examples * folded.shape[1] * math.prod(sizes) // sizes[cut]
-            self.length = reading.block_length(sizes[cut], row_bytes)
+            self.length = reading.unprojected_length(sizes[cut], row_bytes)
         self.is_streamed = self.length != sizes[cut]
 
     def gather(self, shift, needed=None):

@@ -17,6 +17,8 @@ from perceiver_tf import (
     perceiver,
 )
 from perceiver_tf.layers import byte_array, gathering, reading
+from perceiver_tf.layers.folded import RowsReader
+from perceiver_tf.layers.separable import GridReader
 
 B, N = 2, 3
 TINY, HUGE = 1, 2**40
@@ -70,6 +72,7 @@ def test_inputs_in_blocks(random, monkeypatch, implementation, masked, num_heads
     expected = reference.attention(layer, queries, normalised, allowed)
     np.testing.assert_allclose(whole[0], expected, rtol=1e-4, atol=1e-4)
     longest = max(sizes) if implementation == "separable" else length
+    monkeypatch.setattr(reading, "UNPROJECTED_SHARE", 1)
     # Blocks of one, and of a length that does not divide.
     for items in (1, 2):
         block_bytes = items * 4 * B * N * num_heads * length // longest
@@ -210,6 +213,19 @@ def test_blocks_fit_their_memory():
     assert length >= 1 and row_bytes * length <= reading.BLOCK_BYTES < row_bytes * length * 2
     assert reading.block_length(5, reading.BLOCK_BYTES // 5) == 5
     assert reading.block_length(3, 2**60) == 1
+
+
+@pytest.mark.parametrize("implementation", ["folded", "separable"])
+def test_blocks_of_folded_queries_take_their_share_of_the_memory(random, implementation):
+    description = describe(random, (64, 4))
+    read = {"folded": RowsReader, "separable": GridReader}[implementation]
+    part = reading.UNPROJECTED_SHARE * reading.BLOCK_BYTES
+    for queries, of_all in ((2**13, 1), (2**14, 1 / 2), (2**15, 1 / 4)):
+        reader = read(tf.zeros((B, queries, 13)), description, None, 1e-5)
+        rows = reading.Rows((64, 4), 3, (5, 5))
+        told = reading.Reading(rows, queries * B, 1, 8, 8, implementation)
+        assert reader.length == of_all * reader.parts[0][0].shape[reader.parts[0][1]]
+        assert told.block_length == of_all * 256 and 4 * told.scores_at_once == part
 
 
 def test_adapted_projections_are_read_in_blocks_too(random, monkeypatch):
