@@ -55,7 +55,7 @@ def gather(attention, queries, parts, masks):
         row_bytes *= part["content"].shape[0] or 1
         length = reading.block_length(size, row_bytes)
         carry = streaming.reduce_blocks(
-            partial(block, queries, whole), _join, carry, shares, length, after=queries
+            partial(block, queries, whole), _join, carry, (), shares, length, after=queries
         )
     sums, _, total = carry
     return attention.merge_heads(ops.where(total > 0, sums / ops.maximum(total, 1e-30), 0.0))

@@ -109,9 +109,10 @@ class RowsReader:
             return _gather_block(folded, shift, _right(rows, *masked, epsilon=self.epsilon))
 
         return streaming.reduce_blocks(
-            lambda *shares: block(self.folded, shift, *shares),
+            block,
             streaming.each(ops.add),
             zeros,
+            (self.folded, shift),
             self.parts,
             self.length,
             after=self.folded,
@@ -131,6 +132,7 @@ class RowsReader:
             lambda rows, *masked: largest_of(_right(rows, *masked, epsilon=self.epsilon)),
             streaming.each(ops.maximum),
             lowest,
+            (),
             self.parts,
             self.length,
             after=self.folded,

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 TILE_OVERHEAD = 300
 # Above as many bytes of scores, attention is computed in blocks (`perceiver_tf.layers.streaming`).
 BLOCK_BYTES = 2**26
-# Of this, what blocks of folded queries' scores take: these are passed over between two narrow
-# products, so they should stay in a processor's cache and in memory that malloc keeps mapped.
+# Of this, what a block of folded queries' scores takes. Between two narrow products these are
+# passed over: they should stay in a processor's cache, and in memory that malloc keeps mapped.
 UNPROJECTED_SHARE = 1 / 4
 # What an unknown number of queries, and of rows, counts as until call time.
 TYPICAL_QUERIES = 256
@@ -288,7 +288,9 @@ def block_length(size, item_bytes):
 
 
 def unprojected_length(size, item_bytes):
-    """Return the same for scores of folded queries, which fit in their share of `BLOCK_BYTES`."""
+    """Return the same for scores of folded queries, of which blocks take a share of the bytes."""
+    if size * item_bytes <= BLOCK_BYTES:
+        return size
     return block_length(size, math.ceil(item_bytes / UNPROJECTED_SHARE))
 
 

@@ -81,28 +81,25 @@ class GridReader:
         block = keras.remat(sums) if self.is_streamed else sums
         whole = shift, self.content_queries, self.tables, self.axes
         zeros = (ops.zeros_like(self.folded), ops.zeros_like(shift), ops.zeros_like(shift))
-        sums, kept, total = self._reduce(
-            lambda *shares: block(*whole, *shares), streaming.each(ops.add), zeros, needed
-        )
+        sums, kept, total = self._reduce(block, streaming.each(ops.add), zeros, whole, needed)
         return byte_array.ungroup(sums, self.description), kept, total
 
     def largest_score(self, needed=None):
-        def one_block(content, axis, table, *masked):
-            tables, axes = self._with_share(self.tables, table), self._with_share(self.axes, axis)
-            shift = ops.zeros_like(self.tables[0][..., :1])
+        def one_block(queries, tables, axes, content, axis, table, *masked):
+            tables, axes = self._with_share(tables, table), self._with_share(axes, axis)
+            shift = ops.zeros_like(tables[0][..., :1])
             grid = content, axes, *masked
-            _, left, right = _factors(
-                shift, self.content_queries, tables, *grid, epsilon=self.epsilon
-            )
+            _, left, right = _factors(shift, queries, tables, *grid, epsilon=self.epsilon)
             return (ops.max(ops.einsum("btnk,btmk->btnm", left, right), axis=(1, 3))[..., None],)
 
         lowest = ops.full((*ops.shape(self.folded)[:2], 1), MASKED_SCORE)
-        return self._reduce(one_block, streaming.each(ops.maximum), (lowest,), needed)[0]
+        whole = self.content_queries, self.tables, self.axes
+        return self._reduce(one_block, streaming.each(ops.maximum), (lowest,), whole, needed)[0]
 
     def score_bound(self):
-        def one_block(content, axis, *_):
+        def one_block(axes, content, axis, *_):
             grid = tuple(range(1, len(content.shape) - 1))
-            axes = self._with_share(self.axes, axis)
+            axes = self._with_share(axes, axis)
             inverse = inverse_sigma(content, axes, self.epsilon)
             scaled = content * inverse
             length = ops.sqrt(ops.sum(ops.square(content), axis=-1, keepdims=True)) * inverse
@@ -114,7 +111,7 @@ class GridReader:
         widths = 2 * [self.content.shape[-1]] + [1, 1, 1]
         lowest = tuple(ops.full((batch_size, 1, width), MASKED_SCORE) for width in widths)
         highest, minus_lowest, largest, minus_smallest, longest = self._reduce(
-            one_block, streaming.each(ops.maximum), lowest
+            one_block, streaming.each(ops.maximum), lowest, (self.axes,)
         )
         # Of wide content the extremes of every channel never meet in one row: a row of content is
         # no longer than the longest.
@@ -130,12 +127,12 @@ class GridReader:
     def _with_share(self, tables, share):
         return [*tables[: self.cut], share, *tables[self.cut + 1 :]]
 
-    def _reduce(self, one_block, combine, initial, needed=None):
+    def _reduce(self, one_block, combine, initial, whole, needed=None):
         if not self.is_streamed:
             parts = [part for part, _ in self.parts]
-            return streaming.if_needed(needed, lambda: one_block(*parts), initial)
+            return streaming.if_needed(needed, lambda: one_block(*whole, *parts), initial)
         return streaming.reduce_blocks(
-            one_block, combine, initial, self.parts, self.length, self.folded, needed
+            one_block, combine, initial, whole, self.parts, self.length, self.folded, needed
         )
 
 

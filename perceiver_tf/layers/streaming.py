@@ -5,20 +5,24 @@ the longer side is cut in blocks, computed one after the other. The backward pas
 again instead of keeping its scores.
 """
 
+import math
+
 import keras
 from keras import ops
 
 
-def reduce_blocks(one_block, combine, initial, parts, length, after, needed=None):
+def reduce_blocks(one_block, combine, initial, whole, parts, length, after, needed=None):
     """Return the combined results of the blocks.
 
     What a block makes of its rows alone could be made before the queries are there, and by every
-    cross-attend of a model at once: nothing starts before `after`.
+    cross-attend of a model at once: nothing starts before `after`, nor before the block before.
 
     Args:
-        one_block: function of a block's share of every part, returns a tuple of tensors.
+        one_block: function of everything in `whole` and of a block's share of every part, returns
+            a tuple of tensors.
         combine: function of two such tuples, such as `each(ops.add)`.
         initial: tuple of tensors to start from.
+        whole: tuple of floating tensors, or of lists of them, that every block takes as they are.
         parts: list of (floating tensor, axis to cut); sizes known.
         length: int, length of a block; the last one may be shorter.
         after: tensor that the first block waits for.
@@ -31,8 +35,11 @@ def reduce_blocks(one_block, combine, initial, parts, length, after, needed=None
     size = first.shape[axis]
 
     def advance(carry, start, share_length):
+        *_, before = carry
+        start = start + _zero_after(before)
         shares = [_slice(part, cut, start, share_length) for part, cut in parts]
-        return combine(carry, one_block(*(wait(share, carry[-1]) for share in shares)))
+        waiting = keras.tree.map_structure(lambda x: wait(x, before), whole)
+        return combine(carry, one_block(*waiting, *shares))
 
     count, rest = divmod(size, length)
     carry = _repeat(
@@ -141,6 +148,11 @@ def wait(x, before):
     A block waits for the one before: computed at once, they would fill the memory.
     """
     return x + ops.cast(0.0 * ops.sum(ops.stop_gradient(before)), x.dtype)
+
+
+def _zero_after(before):
+    """Return the integer 0 once `before` is there."""
+    return ops.cast(ops.sum(ops.stop_gradient(before)) > math.inf, "int32")
 
 
 def _slice(x, axis, start, length):

@@ -219,13 +219,15 @@ def test_blocks_fit_their_memory():
 def test_blocks_of_folded_queries_take_their_share_of_the_memory(random, implementation):
     description = describe(random, (64, 4))
     read = {"folded": RowsReader, "separable": GridReader}[implementation]
-    part = reading.UNPROJECTED_SHARE * reading.BLOCK_BYTES
-    for queries, of_all in ((2**13, 1), (2**14, 1 / 2), (2**15, 1 / 4)):
+    for queries, of_all in ((2**15, 1), (2**16, 1 / 8), (2**17, 1 / 16)):
         reader = read(tf.zeros((B, queries, 13)), description, None, 1e-5)
         rows = reading.Rows((64, 4), 3, (5, 5))
         told = reading.Reading(rows, queries * B, 1, 8, 8, implementation)
-        assert reader.length == of_all * reader.parts[0][0].shape[reader.parts[0][1]]
-        assert told.block_length == of_all * 256 and 4 * told.scores_at_once == part
+        part, axis = reader.parts[0]
+        assert reader.length == of_all * part.shape[axis]
+        assert told.block_length == of_all * 256
+        share = 1 if of_all == 1 else reading.UNPROJECTED_SHARE
+        assert 4 * told.scores_at_once == share * reading.BLOCK_BYTES
 
 
 def test_adapted_projections_are_read_in_blocks_too(random, monkeypatch):

@@ -29,7 +29,7 @@ def around_images(config, batch_size) -> Surroundings:
         + (channels + 1) * config.num_classes
         + adapter_weights,
         held=pixels,
-        forward=2 * stem,
+        forward=max(2 * stem, _rows_with_learned_positions(config)),
         kept=pixels + 3 * stem,
         rows_have_gradients=config.positions != "fourier",
     )
@@ -50,6 +50,12 @@ def _rows_of_grid(config):
     if config.positions == "conv":
         content_channels = _STEM_CHANNELS
     return Rows(config.grid_shape, content_channels, (2 * config.num_frequency_bands + 1,) * 2)
+
+
+def _rows_with_learned_positions(config):
+    """Returns what is held when they are put together: both halves, positions twice, the rows."""
+    learned = config.positions == "learned"
+    return learned * (3 + 2) * math.prod(config.grid_shape) * _LEARNED_CHANNELS
 
 
 def _adapter_multiply_adds(config, batch_size):
