@@ -53,9 +53,9 @@ def _rows_of_grid(config):
 
 
 def _rows_with_learned_positions(config):
-    """Returns what is held when they are put together: both halves, positions twice, the rows."""
+    """Returns what is held when these are put together: content, positions, and rows of both."""
     learned = config.positions == "learned"
-    return learned * (3 + 2) * math.prod(config.grid_shape) * _LEARNED_CHANNELS
+    return learned * 4 * math.prod(config.grid_shape) * _LEARNED_CHANNELS
 
 
 def _adapter_multiply_adds(config, batch_size):
