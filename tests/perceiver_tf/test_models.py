@@ -103,12 +103,18 @@ def test_saved_and_rebuilt_models_give_equal_outputs(random, tmp_path, build, ad
 
 
 def test_bfloat16_outputs_are_near_those_of_float32(random):
-    model, images = build_perceiver(), images_of(random)
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    mixed = build_perceiver()
-    mixed.set_weights(model.get_weights())
-    logits = np.asarray(model(images))
-    np.testing.assert_allclose(mixed(images), logits, atol=2e-2 * np.abs(logits).max())
+    """The largest error of a logit over the largest logit, the median of five new models."""
+    errors = []
+    for seed in range(5):
+        keras.utils.set_random_seed(seed)
+        keras.config.set_dtype_policy("float32")
+        model, images = build_perceiver(), images_of(random)
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        mixed = build_perceiver()
+        mixed.set_weights(model.get_weights())
+        logits = np.asarray(model(images))
+        errors.append(np.abs(np.asarray(mixed(images)) - logits).max() / np.abs(logits).max())
+    assert 0 < np.median(errors) < 2e-2
 
 
 def test_perceiver_equals_the_reference(random):
