@@ -102,13 +102,16 @@ def test_saved_and_rebuilt_models_give_equal_outputs(random, tmp_path, build, ad
     np.testing.assert_array_equal(rebuilt(images), logits)
 
 
-def test_bfloat16_outputs_are_near_those_of_float32(random):
-    """The largest error of a logit over the largest logit, the median of five new models."""
+def test_bfloat16_outputs_are_near_those_of_float32():
+    """The largest error of a logit over the largest logit, the median of eleven new models.
+
+    Of one model it depends on the draw: 0.006 to 0.05 were seen.
+    """
     errors = []
-    for seed in range(5):
+    for seed in range(11):
         keras.utils.set_random_seed(seed)
         keras.config.set_dtype_policy("float32")
-        model, images = build_perceiver(), images_of(random)
+        model, images = build_perceiver(), images_of(np.random.default_rng(seed))
         keras.config.set_dtype_policy("mixed_bfloat16")
         mixed = build_perceiver()
         mixed.set_weights(model.get_weights())
