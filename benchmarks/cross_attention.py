@@ -151,7 +151,7 @@ def on_pytorch(layer, adapter, latents, images, precision):
 
 
 def contenders(args, latents, images):
-    """Return name -> kind -> function, and what the separable layer and its adapter are."""
+    """Return name -> kind -> function, a layer of their weights, and the images described."""
     adapter = FourierInputs(args.bands, (args.side, args.side))
     functions, weights = {}, None
     for implementation in IMPLEMENTATIONS:
